@@ -1,0 +1,1 @@
+"""tpir: a compiler for Transformer Programs."""

@@ -1,0 +1,31 @@
+"""The one exception that users see: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tpir.span import Span
+
+
+class TpirError(Exception):
+    """An error in what was asked: bad text, a bad file, a program that cannot become what was wanted.
+
+    ``message`` is one line. ``span`` says where in a source text; ``notes`` are further lines, such as
+    the equations around a type error. The command line prints it and exits with status 2.
+    """
+
+    def __init__(
+        self, message: str, *, span: Span | None = None, notes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.notes = tuple(notes)
+
+    def __str__(self) -> str:
+        where = f"{self.span}: " if self.span is not None else ""
+        lines = [f"{where}{self.message}"]
+        if self.span is not None and self.span.excerpt():
+            lines.append(self.span.excerpt())
+        lines.extend(f"  note: {note}" for note in self.notes)
+        return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""Writing files so that a reader never sees half of one, and nothing is overwritten by accident."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from tpir.errors import TpirError
+
+
+def write_atomic(path: Path, content: str | bytes, *, force: bool = False) -> None:
+    """Write ``content`` to ``path`` in one step: the file is there whole, or not at all.
+
+    Raises TpirError if the file exists and ``force`` is not set, or if it cannot be written.
+    """
+    check_writable(path, force=force)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            # mkstemp makes files private; give this one the permissions any other new file gets.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TpirError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_writable(path: Path, *, force: bool = False) -> None:
+    """Refuse early, before long work, what ``write_atomic`` would refuse in the end."""
+    if path.is_dir():
+        raise TpirError(f"cannot write {path}: it is a folder")
+    if path.exists() and not force:
+        raise TpirError(f"{path} exists; use --force to overwrite it")
