@@ -75,7 +75,7 @@ def test_agrees_with_the_recorded_data(shared: Path, folder: str) -> None:
         max_length,
         arguments["seed"],
     )
-    splits = split(examples, seed=0)
+    splits = split(examples, seed=arguments["seed"])
     held_out = {*splits.validation.tokens, *splits.test.tokens}
     assert {tuple(row["tokens"]) for row in rows} <= held_out
 
