@@ -1,1 +1,1 @@
-
+"""The intermediate representation: types, ops, nodes, programs. Knows nothing of text or torch."""
