@@ -1,1 +1,1 @@
-
+"""Torch models: the Transformer Program, its checkpoints and its predictions."""
