@@ -153,7 +153,7 @@ class InputSpace:
         }
 
     def choices(self, tokens: Sequence[int], length: int) -> list[int]:
-        """The indices that can follow the indices ``tokens`` in an input of ``length``, ascending."""
+        """The tokens that can follow ``tokens`` in an input of ``length``; indices, ascending."""
         state = self._automaton.start
         for token in tokens:
             state = int(self._automaton.step[state, self._automaton.class_of[token]])
