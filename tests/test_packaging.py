@@ -188,7 +188,7 @@ def test_constraints_name_no_host() -> None:
 
 def read_pins() -> dict[str, Version]:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    pins = {}
+    pins: dict[str, Version] = {}
     for line in lines:
         if line and not line.startswith("#"):
             name, equals, version = line.partition("==")
