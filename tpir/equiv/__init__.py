@@ -1,1 +1,1 @@
-
+"""Equivalence: are two artefacts the same function? Proved, refuted or tested."""

@@ -1,0 +1,191 @@
+"""Artefacts: whatever tpir reads and writes, loaded by what it is.
+
+A ``.rasp`` file, an emitted ``.py`` file, a folder with a checkpoint, or a ``.safetensors`` file
+whose metadata says what it holds.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tpir.equiv.python_process import PythonProcess
+from tpir.equiv.runners import ProcessRunner, ProgramRunner, Runner
+from tpir.errors import TpirError
+from tpir.ir.program import Program
+from tpir.ir.values import Value
+from tpir.semantics.program_space import input_space
+from tpir.semantics.space import InputSpace
+from tpir.text import parse
+
+if TYPE_CHECKING:
+    from tpir.models.checkpoint import Checkpoint
+
+
+class Kind(Enum):
+    """What an artefact is."""
+
+    PROGRAM = "program"
+    CHECKPOINT = "transformer-program"
+    PYTHON = "python"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A loaded artefact. Exactly one of ``program``, ``checkpoint`` and ``module`` is set.
+
+    ``vocabulary`` holds no padding; ``labels`` is empty for programs without a readout.
+    """
+
+    path: Path
+    kind: Kind
+    vocabulary: tuple[Value, ...]
+    labels: tuple[Value, ...]
+    context: int
+    causal: bool
+    accepts: str | None
+    fingerprint: str | None = None
+    program: Program | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def space(self) -> InputSpace:
+        """What it accepts."""
+        return input_space(self.vocabulary, self.context, self.accepts)
+
+    def runner(self) -> Runner:
+        """Something that runs it; close it after use."""
+        if self.program is not None:
+            return ProgramRunner(self.program)
+        if self.checkpoint is not None:
+            # Here and not at the top: what needs no model must start without torch.
+            from tpir.equiv.model_runner import ModelRunner
+
+            return ModelRunner(self.checkpoint)
+        return ProcessRunner(PythonProcess(self.path, self.vocabulary))
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says of a file that does not say it itself."""
+
+    vocabulary: tuple[Value, ...] | None = None
+    vocabulary_file: Path | None = None
+    context: int | None = None
+    accepts: str | None = None
+    output: str | None = None
+
+
+def load_artefact(path: Path, options: ReadOptions = ReadOptions()) -> Artefact:
+    """Load an artefact. Raises TpirError with one clear line if it is not one."""
+    if not path.exists():
+        raise TpirError(f"{path} does not exist")
+    if path.is_dir() or path.suffix == ".safetensors":
+        return _checkpoint(path, options)
+    if path.suffix == ".py":
+        return _module(path)
+    if path.suffix in (".pt", ".json"):
+        raise TpirError(f"{path}: give the folder of the checkpoint, not a file in it")
+    return _program(path, options)
+
+
+def program_artefact(program: Program, path: Path) -> Artefact:
+    """A program as an artefact."""
+    return Artefact(
+        path,
+        Kind.PROGRAM,
+        program.vocabulary,
+        program.labels,
+        program.context,
+        program.causal,
+        program.accepts,
+        program.fingerprint,
+        program=program,
+    )
+
+
+def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
+    """A Transformer Program's checkpoint as an artefact."""
+    config = checkpoint.config
+    return Artefact(
+        path,
+        Kind.CHECKPOINT,
+        tuple(t for t in config.vocabulary if t != "<pad>"),
+        config.labels,
+        config.context,
+        config.causal,
+        checkpoint.accepts,
+        checkpoint=checkpoint,
+    )
+
+
+def read_text(path: Path) -> str:
+    """A text file as UTF-8. Raises TpirError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise TpirError(f"{path} is not a text file (UTF-8)") from None
+    except OSError as error:
+        raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _program(path: Path, options: ReadOptions) -> Artefact:
+    program = parse(
+        read_text(path),
+        name=str(path),
+        vocabulary=options.vocabulary,
+        context=options.context,
+        output=options.output,
+    )
+    return program_artefact(program, path)
+
+
+def _checkpoint(path: Path, options: ReadOptions) -> Artefact:
+    from tpir.models.checkpoint import load_checkpoint  # brings torch
+
+    checkpoint = load_checkpoint(path, vocabulary_file=options.vocabulary_file)
+    return checkpoint_artefact(checkpoint, path)
+
+
+def _module(path: Path) -> Artefact:
+    """The constants of an emitted module, read without running it."""
+    constants = _constants(path)
+    try:
+        vocabulary, context = constants["VOCABULARY"], constants["CONTEXT"]
+        labels, accepts = constants["LABELS"], constants["ACCEPTS"]
+        causal, fingerprint = constants["CAUSAL"], constants["FINGERPRINT"]
+    except KeyError as missing:
+        raise TpirError(f"{path} was not emitted by tpir: it has no constant {missing}") from None
+    if not isinstance(vocabulary, Sequence) or not isinstance(context, int):
+        raise TpirError(f"{path} was not emitted by tpir: VOCABULARY or CONTEXT is not what it was")
+    return Artefact(
+        path,
+        Kind.PYTHON,
+        tuple(vocabulary),
+        tuple(labels) if isinstance(labels, Sequence) else (),
+        context,
+        bool(causal),
+        accepts if isinstance(accepts, str) else None,
+        str(fingerprint),
+    )
+
+
+def _constants(path: Path) -> dict[str, object]:
+    try:
+        tree = ast.parse(read_text(path), str(path))
+    except SyntaxError as error:
+        raise TpirError(f"{path}:{error.lineno}: not Python: {error.msg}") from None
+    constants: dict[str, object] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            if name.isupper():
+                try:
+                    constants[name] = ast.literal_eval(statement.value)
+                except ValueError:
+                    continue
+    return constants

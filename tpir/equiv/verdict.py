@@ -1,0 +1,66 @@
+"""What a check says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tpir.ir.values import Value, show_value
+from tpir.semantics.interpreter import Outcome
+
+
+class Answer(Enum):
+    """The three verdicts."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    TESTED = "tested"
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An input on which two artefacts differ, and what each makes of it."""
+
+    tokens: tuple[Value, ...]
+    left: Outcome
+    right: Outcome
+
+    def __str__(self) -> str:
+        shown = " ".join(str(t) if isinstance(t, str) else show_value(t) for t in self.tokens)
+        return f"{shown}\n  A: {show_outcome(self.left)}\n  B: {show_outcome(self.right)}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a check and what it rests on.
+
+    ``inputs`` is how many inputs were run on both sides; ``seed`` is set where they were drawn.
+    ``float32_differences`` counts, for each side that is a torch model, the inputs on which its
+    float32 run differs from the float64 run that the verdict is about; empty for other sides.
+    """
+
+    answer: Answer
+    inputs: int
+    method: str
+    seed: int | None = None
+    counterexample: Counterexample | None = None
+    float32_differences: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = f"{self.answer.value} ({self.method}, {self.inputs:,} inputs"
+        text += f", seed {self.seed})" if self.seed is not None else ")"
+        for side, count in self.float32_differences.items():
+            text += f"; float32 run of {side} differs on {count:,}"
+        if self.counterexample is not None:
+            text += f"\ncounterexample: {self.counterexample}"
+        return text
+
+
+def show_outcome(outcome: Outcome) -> str:
+    """An outcome on one line."""
+    if outcome.values is None:
+        return f"fails: {outcome.failure}"
+    rows = {n: " ".join(map(show_value, row)) for n, row in outcome.values.items()}
+    if len(rows) == 1:
+        return next(iter(rows.values()))
+    return "; ".join(f"{name} = {row}" for name, row in rows.items())
