@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from tpir.errors import TpirError
 from tpir.models.config import Attention, PositionBias, TransformerProgramConfig
+from tpir.models.sampling import SoftMode
 from tpir.training.tasks import PAD, Sizes, Task, get_task
 
 Schedule = Literal["geometric", "linear"]
@@ -20,7 +21,8 @@ class OptimiserSettings:
     """How weights are updated: Adam on a Gumbel-softmax relaxation (arXiv 2306.01128, section 3.3).
 
     The temperature falls from ``tau_init`` to ``tau_end`` over the epochs, step by step within each
-    epoch; ``gumbel_samples`` forward passes, each with its own noise, are averaged in a step.
+    epoch; ``sampling`` is the relaxation (``tpir.models.sampling.Sampler``), and
+    ``gumbel_samples`` forward passes, each with its own noise, are averaged in a step.
     ``max_grad_norm`` clips the gradient's norm over all weights; None does not. The loss is the
     cross entropy averaged over the labels of each input (``loss_per`` token) or summed over them
     (sequence), then averaged over inputs. Training stops early once the discretised model is right
@@ -35,6 +37,7 @@ class OptimiserSettings:
     tau_init: float = 3.0
     tau_end: float = 0.1
     tau_schedule: Schedule = "geometric"
+    sampling: SoftMode = "soft"
     gumbel_samples: int = 1
     max_grad_norm: float | None = 1.0
     loss_per: LossPer = "token"
@@ -51,7 +54,8 @@ class OptimiserSettings:
             raise TpirError(f"max_grad_norm is {self.max_grad_norm}; it must be positive, or none")
         if not 0 <= self.seed < 2**32:
             raise TpirError(f"seed is {self.seed}; it must be from 0 to 2^32 - 1")
-        for name, options in (("tau_schedule", Schedule), ("loss_per", LossPer)):
+        choices = (("tau_schedule", Schedule), ("loss_per", LossPer), ("sampling", SoftMode))
+        for name, options in choices:
             if getattr(self, name) not in get_args(options):
                 known = " or ".join(get_args(options))
                 raise TpirError(f"{name} is {getattr(self, name)!r}; it must be {known}")
@@ -128,6 +132,32 @@ class TrainingSettings(OptimiserSettings):
     def to_json(self) -> str:
         """The settings as indented JSON, in the order of the fields."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def differences(self, text: str) -> list[str]:
+        """The names of the settings that differ from those in ``text``, written by ``to_json``."""
+        other = settings_from_json(text)
+        names = [field.name for field in dataclasses.fields(self)]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+def settings_from_json(text: str) -> TrainingSettings:
+    """Read what ``TrainingSettings.to_json`` wrote; a setting that is missing has its default.
+
+    Raises TpirError for anything else.
+    """
+    try:
+        content: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TpirError(f"the settings are not JSON: {error}") from error
+    names = {field.name for field in dataclasses.fields(TrainingSettings)}
+    if not isinstance(content, dict) or not content.keys() <= names:
+        unknown = sorted(content.keys() - names) if isinstance(content, dict) else []
+        what = f"no setting is called {unknown[0]!r}" if unknown else "expected a JSON object"
+        raise TpirError(f"the settings are wrong: {what}")
+    try:
+        return TrainingSettings(**content)
+    except TypeError as error:
+        raise TpirError(f"the settings are wrong: {error}") from error
 
 
 def demo_settings() -> TrainingSettings:
