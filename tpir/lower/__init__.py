@@ -1,1 +1,1 @@
-
+"""Lowerings: one file for each source that becomes a program."""
