@@ -148,7 +148,7 @@ def _map(op: Map, types: Listing[Type]) -> Sequence:
             expect_domain(found, domain, f"column {k + 1} of the table")
         return type_of_values(function.results)
     if isinstance(function, ReluFunction):
-        if function.arity != len(types):
+        if function.arity != len(types) or not types:
             raise TypeProblem(f"a relu function of {function.arity} inputs, {len(types)} operands")
         for found in types:
             if number_bounds(found) is None:
