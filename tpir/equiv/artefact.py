@@ -63,7 +63,7 @@ class Artefact:
             return ProgramRunner(self.program)
         if self.checkpoint is not None:
             # Here and not at the top: what needs no model must start without torch.
-            from tpir.equiv.model_runner import ModelRunner
+            from tpir.models.runner import ModelRunner
 
             return ModelRunner(self.checkpoint)
         return ProcessRunner(PythonProcess(self.path, self.vocabulary))
