@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,13 +80,16 @@ def load_state(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch reports damage with whatever its parts happen to raise
-        if "GLOBAL" in str(error) or "Unsupported class" in str(error):
+        if "GLOBAL" in str(error):
             raise TpirError(
                 f"{path} holds pickled code or objects, not only tensors; it was not loaded"
             ) from error
-        raise TpirError(f"{path} is damaged or is not a torch state dict") from error
+        raise TpirError(
+            f"{path} is damaged or holds more than tensors; it was not loaded"
+        ) from error
     if not isinstance(state, Mapping) or not state:
         raise TpirError(f"{path} is not a state dict: it holds no tensors by name")
     for name, tensor in state.items():

@@ -179,7 +179,9 @@ class StateReader:
 
     def _is_selector_width(self) -> bool:
         reads = [t for name, t in self.state.items() if name.endswith("num_attn.W_V.W")]
-        return bool(reads) and all(
+        if not reads:
+            return self.stated.get("selector_width") is True
+        return all(
             bool((read[:, :1] == ONE_HOT_LOGIT).all() and (read[:, 1:] == -ONE_HOT_LOGIT).all())
             for read in reads
         )
