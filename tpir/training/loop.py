@@ -154,9 +154,7 @@ def _restore(trainer: Trainer, output: Path, settings: TrainingSettings) -> Trai
 def _finished(state: TrainingState | None, settings: TrainingSettings) -> bool:
     if state is None:
         return False
-    target = settings.target_accuracy
-    reached = target is not None and state.best_accuracy >= target
-    return reached or len(state.history) >= settings.epochs
+    return state.reached_target or len(state.history) >= settings.epochs
 
 
 def _next_epoch(
@@ -182,7 +180,15 @@ def _next_epoch(
         optimiser=trainer.optimiser.state_dict(),
         best_epoch=record.epoch if improved or state is None else state.best_epoch,
         best=weights if improved or state is None else state.best,
+        reached_target=_reaches_target(trainer, accuracy),
     )
+
+
+def _reaches_target(trainer: Trainer, validation_accuracy: float) -> bool:
+    target = trainer.settings.target_accuracy
+    if target is None or validation_accuracy < target:
+        return False
+    return discrete_accuracy(trainer.model, trainer.data) >= target
 
 
 def _write_result(

@@ -26,14 +26,14 @@ class OptimiserSettings:
     ``max_grad_norm`` clips the gradient's norm over all weights; None does not. The loss is the
     cross entropy averaged over the labels of each input (``loss_per`` token) or summed over them
     (sequence), then averaged over inputs. Training stops early once the discretised model is right
-    on a share of ``target_accuracy`` of the validation labels; None never does. Raises TpirError
-    for values out of range.
+    on a share of ``target_accuracy`` of the validation labels and of the training labels; None
+    never does. Raises TpirError for values out of range.
     """
 
     seed: int = 0
     epochs: int = 100
-    batch_size: int = 512
-    learning_rate: float = 0.02
+    batch_size: int = 256
+    learning_rate: float = 0.03
     tau_init: float = 3.0
     tau_end: float = 0.1
     tau_schedule: Schedule = "geometric"
@@ -75,11 +75,11 @@ class TrainingSettings(OptimiserSettings):
     vocab_size: int | None = None
     min_length: int | None = None
     max_length: int | None = None
-    dataset_size: int = 20_000
+    dataset_size: int = 10_000
     d_var: int | None = None
     n_vars_cat: int = 1
     n_vars_num: int = 1
-    n_layers: int = 3
+    n_layers: int = 2
     n_heads_cat: int = 4
     n_heads_num: int = 4
     n_cat_mlps: int = 2
@@ -161,18 +161,18 @@ def settings_from_json(text: str) -> TrainingSettings:
 
 
 def demo_settings() -> TrainingSettings:
-    """A small model that reaches 100 % within a minute on two busy cores."""
+    """A small sorter of up to four numbers, 340 inputs in all, that trains within a minute."""
     return TrainingSettings(
-        task="hist",
-        vocab_size=6,
+        task="sort",
+        vocab_size=7,
         max_length=6,
         dataset_size=2_000,
-        n_layers=1,
-        n_heads_cat=0,
-        n_heads_num=2,
-        n_cat_mlps=0,
-        n_num_mlps=1,
-        epochs=60,
-        batch_size=128,
+        n_layers=2,
+        n_heads_cat=2,
+        n_heads_num=4,
+        n_cat_mlps=1,
+        n_num_mlps=2,
+        epochs=200,
+        batch_size=64,
         learning_rate=0.05,
     )

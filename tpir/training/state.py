@@ -36,7 +36,8 @@ class TrainingState:
     """All that the rest of a run depends on, its settings apart.
 
     No state of a random number generator is among it: each epoch seeds its own. ``best`` are the
-    weights after ``best_epoch``, the latest of those with the highest validation accuracy.
+    weights after ``best_epoch``, the latest of those with the highest validation accuracy;
+    ``reached_target`` says that training is to stop early.
     """
 
     settings: str
@@ -45,6 +46,7 @@ class TrainingState:
     optimiser: dict[str, object]
     best_epoch: int
     best: Weights
+    reached_target: bool
 
     @property
     def best_accuracy(self) -> float:
@@ -62,6 +64,7 @@ def save_state(path: Path, state: TrainingState) -> None:
         "optimiser": state.optimiser,
         "best_epoch": state.best_epoch,
         "best": state.best,
+        "reached_target": state.reached_target,
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -84,6 +87,7 @@ def load_state(path: Path) -> TrainingState:
             optimiser=cast(dict[str, object], content["optimiser"]),
             best_epoch=content["best_epoch"],
             best=cast(Weights, content["best"]),
+            reached_target=content["reached_target"],
         )
     except (KeyError, TypeError) as error:
         raise TpirError(f"the training state {path} is damaged: {error}") from error
