@@ -48,8 +48,7 @@ class Layer:
     @property
     def used(self) -> NDArray[np.bool_]:
         """Which hidden units some output reads; the others add exactly nothing."""
-        read: NDArray[np.bool_] = self.w.any(axis=0)
-        return read
+        return np.asarray(self.w.any(axis=0))
 
     def restricted(self, units: NDArray[np.bool_]) -> Layer:
         """The layer with some of its hidden units."""
@@ -176,7 +175,7 @@ def _numerical(
     sizes = [size_of(node.type) for node in weights]
     finite = [size for size in sizes if size is not None]
     if len(finite) == len(sizes) and math.prod(finite) <= MAX_NUMERIC_ROWS:
-        inputs = [np.outer(domain_of(node), v) for node, v in weights.items()]
+        inputs = [np.outer(np.array(domain_of(node), dtype=np.float64), v) for node, v in weights.items()]
         return add_table(builder, list(weights), layer.choices(inputs), name=name, origin=origin)
     function = ReluFunction(
         tuple(zip(*(v.tolist() for v in weights.values()), strict=True)),

@@ -1,0 +1,137 @@
+"""From a program to the weights of a Transformer Program that computes it."""
+
+from __future__ import annotations
+
+import math
+
+from tpir.backends.transformer_program_legal import legalise, scored
+from tpir.backends.transformer_program_placement import Placement, place
+from tpir.backends.transformer_program_weights import Weights, hidden_layer
+from tpir.errors import TpirError
+from tpir.ir.ops import (
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Map,
+    Preference,
+    Readout,
+    canonical_order,
+)
+from tpir.ir.program import Program
+from tpir.models.checkpoint import Checkpoint
+from tpir.models.config import PositionBias, TransformerProgramConfig
+
+SAMPLING_ERROR = 0.05
+"""The chance that one Gumbel sample at temperature 1 changes any choice of a compiled model."""
+
+MAX_NUMBERS = 2**28
+"""A model of more weights than this is refused."""
+
+
+def compile_transformer_program(program: Program, *, name: str | None = None) -> Checkpoint:
+    """The weights of a Transformer Program (Friedman et al. 2023) that computes a program.
+
+    The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
+    and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
+    than another. A choice that the program makes has the logit ``choice_logit``; the others are
+    flat. Tensors are float32 where that holds their numbers exactly, else float64.
+
+    Raises TpirError, naming the node, for what the architecture cannot express.
+    """
+    legal = legalise(program)
+    placement = place(legal)
+    config = _config(legal, placement)
+    _check_size(config)
+    state = Weights(legal, placement, config, choice_logit(config)).state()
+    return Checkpoint(config, state, program.accepts, {"name": name or program.name})
+
+
+def choice_logit(config: TransformerProgramConfig) -> int:
+    """How far the logit of a compiled choice is above the others of its row: an even number.
+
+    A Gumbel sample takes another of K options with the chance (K - 1) / (K - 1 + e^g) if the gap is
+    g, which is below (K - 1) e^-g. With C choices in the model, the chance that any of them falls
+    otherwise is below C (K - 1) e^-g, so g = ln(C (K - 1) / eps) keeps it below eps,
+    ``SAMPLING_ERROR``. K is the most options that a choice has. C counts, for weights, the
+    variables that are read and the rows of predicates and word embeddings, sampled once; for MLPs,
+    and for attention by score, one sample at each position. Draws among several keys that match are
+    not counted: the position bias of the architecture decides those, and its size is given.
+    """
+    heads, mlps = config.n_heads_cat + config.n_heads_num, config.n_cat_mlps + config.n_num_mlps
+    sampled = mlps + (config.n_heads_cat if config.attention == "score" else 0)
+    once = 3 * heads + config.mlp_inputs * mlps + heads * config.d_var
+    choices = config.n_layers * (once + sampled * config.context)
+    if not config.one_hot_embed:
+        choices += config.n_vars_cat * len(config.vocabulary)
+    variables = config.cat_variables(config.n_layers), config.num_variables(config.n_layers)
+    options = max(config.d_var, config.context, *variables)
+    gap = math.log(max(1, (options - 1) * choices) / SAMPLING_ERROR)
+    return 2 * math.ceil(gap / 2)
+
+
+def _config(program: Program, placement: Placement) -> TransformerProgramConfig:
+    readout = placement.readout.op
+    assert isinstance(readout, Classify | ClassifyPooled)
+    labels, masked = _labels(program, readout)
+    heads_cat, heads_num, mlps_cat, mlps_num = placement.counts
+    maps = [unit.node for unit in placement.units if isinstance(unit.node.op, Map)]
+    by_score = scored(program)
+    return TransformerProgramConfig(
+        vocabulary=placement.vocabulary,
+        labels=labels,
+        context=program.context,
+        causal=program.causal,
+        pooled=isinstance(readout, ClassifyPooled),
+        d_var=placement.d_var,
+        n_vars_cat=max(1, len(placement.words)),
+        n_vars_num=len(placement.numbers),
+        n_layers=len(placement.layers),
+        n_heads_cat=heads_cat,
+        n_heads_num=heads_num,
+        n_cat_mlps=mlps_cat,
+        n_num_mlps=mlps_num,
+        mlp_inputs=max([1, *(len(node.operands) for node in maps)]),
+        d_mlp=max([1, *(len(hidden_layer(placement, node, 1).b_in) for node in maps)]),
+        attention="score" if by_score else "cat",
+        position_bias="none" if by_score else _position_bias(program),
+        one_hot_embed=placement.one_hot,
+        count_only=placement.numbers == [None],
+        masked_labels=masked,
+    )
+
+
+def _labels(program: Program, readout: Readout) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """All labels in index order and those that are masked.
+
+    The program's own list, if it is one that the readout's labels are taken from.
+    """
+    shown = [label for label in readout.labels if isinstance(label, str)]
+    listed = [label for label in program.labels if isinstance(label, str)]
+    if [label for label in listed if label in shown] != shown:
+        return tuple(shown), None
+    return tuple(listed), tuple(label for label in listed if label not in shown) or None
+
+
+def _check_size(config: TransformerProgramConfig) -> None:
+    """Raise TpirError for a model that no machine holds."""
+    heads = (config.n_heads_cat + config.n_heads_num) * config.d_var**2
+    inputs = config.n_cat_mlps * config.d_var * config.mlp_inputs + config.n_num_mlps
+    mlps = config.d_mlp * (inputs + (config.n_cat_mlps + config.n_num_mlps) * config.d_var)
+    numbers = config.n_layers * (heads + mlps)
+    if numbers > MAX_NUMBERS:
+        raise TpirError(
+            f"the weights would be {numbers} numbers, more than {MAX_NUMBERS}: variables of "
+            f"{config.d_var} values, MLPs of {config.d_mlp} hidden units"
+        )
+
+
+def _position_bias(program: Program) -> PositionBias:
+    """The simplest kind of bias that gives every head its order."""
+    orders = {
+        canonical_order(node.op.order, program.context, program.causal)
+        for node in program.live
+        if isinstance(node.op, Choose)
+    }
+    if orders <= {Preference.CLOSEST}:
+        return "fixed"
+    return "none" if orders == {Preference.FIRST} else "clipped"

@@ -1,0 +1,225 @@
+"""The tensors of a Transformer Program from its placement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tpir.backends.transformer_program_legal import reads_numbers
+from tpir.backends.transformer_program_mlps import (
+    Hidden,
+    of_categorical_table,
+    of_numerical_table,
+    of_relu_function,
+)
+from tpir.backends.transformer_program_placement import Placement, Unit
+from tpir.ir.functions import NumberWeights, Relation, ReluFunction, ScoreTable, Table
+from tpir.ir.ops import (
+    AggregateSum,
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Map,
+    Order,
+    Select,
+    offsets_of,
+)
+from tpir.ir.program import Node, Program
+from tpir.ir.types import values_of
+from tpir.ir.values import Value, value_key
+from tpir.models.config import TransformerProgramConfig
+from tpir.models.transformer_program import TransformerProgram
+
+Floats = NDArray[np.float64]
+BIAS_LIMIT = 10.0
+
+
+class Weights:
+    """Fills the tensors of one model. What nothing reads stays 0: no choice is preferred there."""
+
+    def __init__(
+        self, program: Program, placement: Placement, config: TransformerProgramConfig, logit: int
+    ) -> None:
+        self.program, self.placement = program, placement
+        self.config, self.logit = config, logit
+        with torch.random.fork_rng(devices=[]):
+            model = TransformerProgram(config)
+        trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+        tensors = model.state_dict()
+        self._fixed = {name: t for name, t in tensors.items() if name not in trained}
+        self._learned = {name: np.zeros(tuple(tensors[name].shape)) for name in sorted(trained)}
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor by name: float32, or float64 where the numbers need it."""
+        self._embeddings()
+        for layer in range(self.config.n_layers):
+            self._layer(layer)
+        self._readout()
+        return self._fixed | {name: _stored(t) for name, t in self._learned.items()}
+
+    def _choose(self, row: Floats, chosen: int) -> None:
+        """Logits that choose one place of a row."""
+        row[:] = -self.logit / 2
+        row[chosen] = self.logit / 2
+
+    def _places(self, node: Node) -> tuple[int, ...]:
+        return self.placement.places[node]
+
+    def _embeddings(self) -> None:
+        if not self.config.one_hot_embed:
+            logits = self._learned["embed.W_E"].reshape(
+                self.config.n_vars_cat, self.config.d_var, -1
+            )
+            for block, unit in zip(logits, self.placement.words, strict=False):
+                for word, place in enumerate(self._per_word(unit.node), start=1):
+                    self._choose(block[:, word], self._places(unit.node)[place])
+        if not self.config.count_only:
+            table = self._learned["num_embed.W_E"]
+            for column, number in enumerate(self.placement.numbers):
+                table[:, column] = 1.0
+                if number is not None:
+                    values = values_by_word(self.program, number.node)
+                    table[1:, column] = [float(v) for v in values]
+
+    def _per_word(self, node: Node) -> list[int]:
+        """For each token, the place of a map's value in the node's type."""
+        values = values_of(node.type)
+        assert values is not None
+        codes = {value_key(v): k for k, v in enumerate(values)}
+        return [codes[value_key(v)] for v in values_by_word(self.program, node)]
+
+    def _layer(self, layer: int) -> None:
+        units = self.placement.layers[layer]
+        for head, unit in enumerate(units.heads_cat):
+            self._categorical_head(f"blocks.{layer}.cat_attn", head, unit.node)
+        for head, unit in enumerate(units.heads_num):
+            self._numerical_head(f"blocks.{layer}.num_attn", head, unit.node)
+        for k, unit in enumerate(units.mlps_cat):
+            self._mlp(f"blocks.{layer}.cat_mlp.mlps.{k}", unit.node)
+        for k, unit in enumerate(units.mlps_num):
+            self._mlp(f"blocks.{layer}.num_mlp.mlps.{k}", unit.node)
+
+    def _read(self, name: str, reader: int, variable: int) -> None:
+        self._choose(self._learned[name][reader], variable)
+
+    def _categorical_head(self, prefix: str, head: int, node: Node) -> None:
+        choice, values = node.operands
+        assert isinstance(choice.op, Choose)
+        if isinstance(choice.op.score, ScoreTable):
+            _, keys, queries = choice.operands
+            self._score(prefix, head, choice.op.score, keys, queries)
+        else:
+            keys, queries = choice.operands[0].operands
+            self._predicate(prefix, head, choice.operands[0])
+            if self.config.position_bias == "clipped":
+                bias = self._learned[f"{prefix}.rel_pos_bias.bias"]
+                bias[head] = offset_bias(choice.op.order, self.program)
+        variables = self.placement.categorical
+        self._read(f"{prefix}.W_K.W", head, variables[Unit(keys)])
+        self._read(f"{prefix}.W_Q.W", head, variables[Unit(queries)])
+        self._read(f"{prefix}.W_V.W", head, variables[Unit(values)])
+
+    def _numerical_head(self, prefix: str, head: int, node: Node) -> None:
+        keys, queries = node.operands[0].operands
+        self._predicate(prefix, head, node.operands[0])
+        self._read(f"{prefix}.W_K.W", head, self.placement.categorical[Unit(keys)])
+        self._read(f"{prefix}.W_Q.W", head, self.placement.categorical[Unit(queries)])
+        number = Unit(node.operands[1]) if isinstance(node.op, AggregateSum) else None
+        self._read(f"{prefix}.W_V.W", head, self.placement.numerical[number])
+
+    def _predicate(self, prefix: str, head: int, selector: Node) -> None:
+        """For each query value the key value that matches; for none, a place that no key takes."""
+        assert isinstance(selector.op, Select)
+        relation = selector.op.predicate
+        assert isinstance(relation, Relation)
+        keys, queries = selector.operands
+        values = values_of(keys.type)
+        assert values is not None
+        place_of = dict(zip(map(value_key, values), self._places(keys), strict=True))
+        spare = min(set(range(self.config.d_var)) - set(self._places(keys)), default=-1)
+        rows = self._learned[f"{prefix}.W_pred.W"][head]
+        for place, row in zip(self._places(queries), relation.rows, strict=True):
+            self._choose(rows[place], place_of[value_key(row[0])] if row else spare)
+
+    def _score(self, prefix: str, head: int, score: ScoreTable, keys: Node, queries: Node) -> None:
+        """Scores as whole steps, each as large as a choice is worth after division by the scale."""
+        step = self.logit * math.ceil(math.sqrt(self.config.d_var))
+        table = self._learned[f"{prefix}.W_pred.W"][head]
+        for place, row in zip(self._places(queries), score.rows, strict=True):
+            ranks = np.unique(np.array(row), return_inverse=True)[1].ravel()
+            table[place, list(self._places(keys))] = ranks * step
+
+    def _mlp(self, prefix: str, node: Node) -> None:
+        numerical = reads_numbers(node)
+        for k, operand in enumerate(node.operands):
+            found = self.placement.numerical if numerical else self.placement.categorical
+            self._read(f"{prefix}.W_read.W", k, found[Unit(operand)])
+        hidden = hidden_layer(self.placement, node, self.logit)
+        units, inputs = hidden.w_in.shape
+        self._learned[f"{prefix}.W_in"][:units, :inputs] = hidden.w_in
+        self._learned[f"{prefix}.b_in"][:units] = hidden.b_in
+        self._learned[f"{prefix}.W_out"][:, :units] = hidden.w_out
+        self._learned[f"{prefix}.b_out"][:] = hidden.b_out
+
+    def _readout(self) -> None:
+        op = self.placement.readout.op
+        assert isinstance(op, Classify | ClassifyPooled)
+        labels = [self.config.labels.index(str(label)) for label in op.labels]
+        table = self._learned["unembed.W_U"]
+        numbers = len(table) - self.config.num_variables(self.config.n_layers)
+        copies: dict[tuple[Node, bool], int] = {}
+        for node, weights in zip(self.placement.readout.operands, op.weights, strict=True):
+            is_number = isinstance(weights, NumberWeights)
+            unit = Unit(node, copies.get((node, is_number), 0))
+            copies[node, is_number] = unit.copy + 1
+            if isinstance(weights, NumberWeights):
+                table[numbers + self.placement.numerical[unit], labels] = weights.row
+                continue
+            start = self.placement.categorical[unit] * self.config.d_var
+            rows = [start + place for place in self._places(node)]
+            table[np.ix_(rows, labels)] = weights.rows
+        if any(op.bias):
+            table[numbers + self.placement.numerical[None], labels] = op.bias
+
+
+def values_by_word(program: Program, node: Node) -> list[Value]:
+    """What a table of the token gives for each token, in the order of the vocabulary."""
+    assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
+    results = node.op.function.results
+    return list(results) if node.operands else [results[0]] * len(program.vocabulary)
+
+
+def hidden_layer(placement: Placement, node: Node, logit: int) -> Hidden:
+    """The hidden layer of an MLP."""
+    assert isinstance(node.op, Map)
+    function, d_var = node.op.function, placement.d_var
+    if isinstance(function, ReluFunction):
+        return of_relu_function(function, d_var, logit)
+    assert isinstance(function, Table)
+    values = values_of(node.type)
+    assert values is not None
+    place_of = dict(zip(map(value_key, values), placement.places[node], strict=True))
+    places = np.array([place_of[value_key(v)] for v in function.results], dtype=np.intp)
+    results = places.reshape([len(domain) for domain in function.domains])
+    if reads_numbers(node):
+        least = [int(domain[0]) for domain in function.domains]
+        return of_numerical_table(results, least, d_var, logit)
+    operands = [placement.places[operand] for operand in node.operands]
+    return of_categorical_table(results, operands, d_var, logit)
+
+
+def offset_bias(order: Order, program: Program) -> Floats:
+    """A ``clipped`` position bias that ranks offsets, from one end of its range to the other."""
+    offsets = offsets_of(order, program.context, program.causal)
+    bias = np.full(2 * program.context, -BIAS_LIMIT)
+    bias[list(offsets)] = np.linspace(BIAS_LIMIT, -BIAS_LIMIT, len(offsets), dtype=np.float32)
+    return bias
+
+
+def _stored(numbers: Floats) -> Tensor:
+    single = numbers.astype(np.float32)
+    return torch.from_numpy(single if np.array_equal(single, numbers) else numbers.copy())
