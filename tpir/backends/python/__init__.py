@@ -1,0 +1,5 @@
+"""Programs as stand-alone Python modules: no imports, readable, fast, the same text every time."""
+
+from tpir.backends.python.module import emit_python
+
+__all__ = ["emit_python"]

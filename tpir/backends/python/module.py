@@ -1,0 +1,142 @@
+"""Putting the module together: header, helpers, tables, and ``run``."""
+
+from __future__ import annotations
+
+from tpir.backends.python.aggregates import write_aggregate, write_sum, write_width
+from tpir.backends.python.choices import write_choose
+from tpir.backends.python.layout import Entry, assign, display, literal, values_tuple
+from tpir.backends.python.maps import write_map
+from tpir.backends.python.readout import write_readout
+from tpir.backends.python.runtime import sources
+from tpir.backends.python.selectors import Selectors
+from tpir.backends.python.writer import Writer
+from tpir.ir.ops import (
+    Aggregate,
+    AggregateSum,
+    And,
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Indices,
+    Map,
+    Not,
+    Or,
+    Select,
+    SelectorWidth,
+    Tokens,
+)
+from tpir.ir.program import Node, Program
+
+
+def emit_python(program: Program) -> str:
+    """A stand-alone Python module that computes the program; the same text for equal input.
+
+    It imports nothing and is laid out as ``ruff format --line-length 100`` does it. Its ``run(tokens)``
+    returns a list with one value for each position (a list of one label where the output is pooled),
+    or a dict of such lists by name where the program has several outputs. It raises ValueError for
+    an input that the program does not take, and the module's ``Failure`` where the program fails.
+    """
+    writer = Writer(program)
+    selectors = Selectors(writer)
+    shown = ""
+    for node in program.live:
+        origin = str(node.origin) if node.origin else ""
+        for comment in node.comments:
+            writer.comment(comment.removeprefix("#"))
+        if origin and origin != shown:
+            writer.comment(origin)
+        shown = origin
+        _write(writer, selectors, node)
+    return _assemble(writer)
+
+
+def _write(writer: Writer, selectors: Selectors, node: Node) -> None:
+    match node.op:
+        case Tokens():
+            writer.columns[node] = _renamed(writer, node, "tokens")
+        case Indices():
+            writer.columns[node] = writer.assign(node.name, "list(range(n))")
+        case Map():
+            write_map(writer, node)
+        case Select() | And() | Or() | Not():
+            selectors.write(node)
+        case Choose():
+            write_choose(selectors, node)
+        case Aggregate():
+            write_aggregate(selectors, node)
+        case AggregateSum():
+            write_sum(selectors, node)
+        case SelectorWidth():
+            write_width(selectors, node)
+        case Classify() | ClassifyPooled():
+            write_readout(writer, node)
+
+
+def _renamed(writer: Writer, node: Node, column: str) -> str:
+    return column
+
+
+def _assemble(writer: Writer) -> str:
+    program = writer.program
+    typed = any(not isinstance(token, str) for token in program.vocabulary)
+    helpers = {*writer.helpers, "check_typed" if typed else "check"}
+    known = (
+        "frozenset((type(token).__name__, token) for token in VOCABULARY)"
+        if typed
+        else "frozenset(VOCABULARY)"
+    )
+    header = [
+        *assign("PROGRAM", literal(program.name)),
+        *assign("VOCABULARY", values_tuple(program.vocabulary)),
+        *assign("LABELS", values_tuple(program.labels)),
+        f"CONTEXT = {program.context}",
+        f"CAUSAL = {program.causal}",
+        *assign("ACCEPTS", "None" if program.accepts is None else literal(program.accepts)),
+        f'FINGERPRINT = "{program.fingerprint}"',
+        f"KNOWN = {known}",
+    ]
+    parts = [_docstring(program), "\n".join(header)]
+    text = "\n\n".join(parts) + "\n\n\n" + "\n\n\n".join(sources(helpers))
+    if writer.constants:
+        text += "\n\n\n" + "\n".join(writer.constants)
+    for function in writer.functions:
+        text += "\n\n\n" + function
+    return text + "\n\n\n" + "\n".join(_run(writer)) + "\n"
+
+
+def _docstring(program: Program) -> str:
+    count = "one label" if _is_pooled(program) else "one value for each position"
+    return (
+        f'"""A Transformer Program as plain Python: see PROGRAM, VOCABULARY and ACCEPTS.\n\n'
+        f"run(tokens) takes a list of 1 to {program.context} tokens and returns {count}.\n"
+        f'"""'
+    )
+
+
+def _is_pooled(program: Program) -> bool:
+    return all(isinstance(node.op, ClassifyPooled) for node in program.outputs.values())
+
+
+def _run(writer: Writer) -> list[str]:
+    outputs = {name: writer.columns[node] for name, node in writer.program.outputs.items()}
+    lines = [
+        "def run(tokens):",
+        '    """The output for a list of tokens. Raises ValueError for what is not an input."""',
+        "    check(tokens)",
+    ]
+    if any("n" in _words(line) for line in writer.body):
+        lines.append("    n = len(tokens)")
+    lines += writer.body
+    if len(outputs) == 1:
+        (name,) = outputs.values()
+        return [*lines, f"    return {'list(tokens)' if name == 'tokens' else name}"]
+    entries = [
+        Entry(literal(name), f"list({column})" if column == "tokens" else column)
+        for name, column in outputs.items()
+    ]
+    result = assign("outputs", display("{}", entries), indent=1)
+    return [*lines, *result, "    return outputs"]
+
+
+def _words(line: str) -> set[str]:
+    return set("".join(c if c.isalnum() or c == "_" else " " for c in line).split())
