@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -178,3 +180,34 @@ def test_readout_trains_in_discrete_mode() -> None:
     model = random_model(SMALL, 0).set_mode("discrete")
     model(random_tokens(SMALL, 0))[..., 1:].sum().backward()
     assert model.unembed.W_U.grad is not None and bool((model.unembed.W_U.grad != 0).any())
+
+
+def test_learned_bias_is_held_within_ten() -> None:
+    config = dataclasses.replace(SMALL, position_bias="clipped", n_heads_cat=1)
+    model = random_model(config, 0)
+    heads = model.blocks[0].cat_attn
+    with torch.no_grad():
+        heads.rel_pos_bias.bias.fill_(-20)
+        heads.rel_pos_bias.bias[0, [1, 2, 3]] = torch.tensor([9.0, 12.0, 15.0])
+    everything = torch.ones(1, 6, 6, 1, dtype=torch.bool)
+    chosen = discrete.Nearest(heads, causal=False).choose(everything)
+    # Two and three steps to the right are both 10; everything to the left is -10.
+    assert chosen[..., 0].tolist() == [[2, 3, 4, 5, 5, 0]]
+
+
+def test_real_numbers_are_summed_from_left_to_right() -> None:
+    config = TransformerProgramConfig(
+        vocabulary=("<pad>", "a", "b", "c"), labels=("x", "y"), context=8, d_var=8,
+        n_heads_cat=0, n_heads_num=1, n_cat_mlps=0, n_num_mlps=0, one_hot_embed=False,
+        count_only=False, masked_labels=None,
+    )  # fmt: skip
+    model = random_model(config, 0).double()
+    heads = model.blocks[0].num_attn
+    with torch.no_grad():
+        # All words are one value, which every query wants, so that each position sums all numbers.
+        for choice in (model.embed.W_E, heads.W_K.W, heads.W_Q.W, heads.W_pred.W):
+            choice.zero_()
+        model.num_embed.W_E.copy_(torch.tensor([[0.0], [0.125], [1e17], [-1e17]]))
+    program = model.set_mode("discrete")._discrete_program()
+    sums = program.run(torch.tensor([[2, 3, 1], [1, 2, 3]])).numbers[1]
+    assert sums.tolist() == [[0.125, 0.0]] * 3
