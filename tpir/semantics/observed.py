@@ -11,6 +11,7 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, size_of
 from tpir.semantics.columns import Column, HardSelection
 from tpir.semantics.interpreter import CELLS, Interpreter, State
+from tpir.semantics.reach_heads import exists
 from tpir.semantics.reachable import MAX_VALUES, Bools, Facts, add_fact
 from tpir.semantics.selectors import dense
 from tpir.semantics.space import InputSpace
@@ -20,7 +21,7 @@ MAX_ROWS = 2**20
 
 
 def observed_facts(program: Program, space: InputSpace) -> Facts:
-    """What happens on the inputs of ``space``, all of which are run. Memory does not grow with them."""
+    """What happens on the inputs of ``space``: all are run, in batches of bounded memory."""
     facts = Facts(own={node for node in program.live if isinstance(node.op, Choose)})
     interpreter = Interpreter(program)
     longest = max(space.lengths())
@@ -31,12 +32,10 @@ def observed_facts(program: Program, space: InputSpace) -> Facts:
     return facts
 
 
-def _observe(
-    facts: Facts, node: Node, states: dict[Node, State], shape: tuple[int, int]
-) -> None:
+def _observe(facts: Facts, node: Node, states: dict[Node, State], shape: tuple[int, int]) -> None:
     match node.op:
         case Select(Relation()):
-            matched = dense(states[node]).any(axis=1)
+            matched = exists(dense(states[node]), 1)
             _note_queries(facts.matched, node, _codes(states[node.operands[1]]), matched, shape)
         case Choose():
             _observe_choice(facts, node, states, shape)
@@ -79,7 +78,11 @@ def _observe_choice(
 
 
 def _note_queries(
-    facts: dict[Node, Bools], node: Node, codes: NDArray[np.intp], seen: Bools, shape: tuple[int, int]
+    facts: dict[Node, Bools],
+    node: Node,
+    codes: NDArray[np.intp],
+    seen: Bools,
+    shape: tuple[int, int],
 ) -> None:
     _note(facts, node, codes, seen, shape, size_of(node.operands[1].type) or 0)
 

@@ -1,7 +1,8 @@
-"""What attention can select, count, add up and read, given the values that can occur: see ``reachable``.
+"""What attention can select, count, add up and read, given what values occur: see ``reachable``.
 
-For the inputs of one length. Axes: q query value; i query position; t token at i; j key position; v
-value. *May* is over-approximated (true where in doubt), *must* under-approximated (false where in doubt).
+For the inputs of one length. Axes: q query value; i query position; t token at i; j key position;
+v value. *May* is over-approximated (true where in doubt), *must* under-approximated (false where in
+doubt).
 """
 
 from __future__ import annotations
@@ -26,9 +27,14 @@ Ints = NDArray[np.int64]
 _MAX_PAIRS = 65_536
 
 
+def exists(cells: Bools, *axes: int) -> Bools:
+    """``any`` along axes."""
+    return np.asarray(cells.any(axis=axes), dtype=np.bool_)
+
+
 @dataclass(frozen=True, eq=False)
 class Length:
-    """The positions of inputs of one length: ``present`` [i, t] says which tokens can stand where."""
+    """The positions of inputs of one length. ``present`` [i, t]: which tokens can stand where."""
 
     present: Bools
     context: int
@@ -48,7 +54,7 @@ class Length:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """A selector by predicate. ``relation`` [q, k]; ``keys`` [j, t, k] and ``queries`` [i, t, q] cells."""
+    """A selector by ``relation`` [q, k], with cells ``keys`` [j, t, k], ``queries`` [i, t, q]."""
 
     around: Length
     relation: Bools
@@ -77,7 +83,7 @@ class Matches:
 
     @classmethod
     def unknown(cls, around: Length) -> Matches:
-        """A selector that may select anything: one query value, two key values, one that matches."""
+        """One that may select anything: one query value, two key values, one of them matches."""
         cells = around.present[:, :, None]
         both = np.repeat(cells, 2, axis=2)
         return cls(around, np.array([[True, False]]), both, cells, None, False)
@@ -99,12 +105,12 @@ class Matches:
     @cached_property
     def may(self) -> Bools:
         """[q, j]: whether the key at another position j may match."""
-        return self.may_at.any(axis=2)
+        return exists(self.may_at, 2)
 
     @cached_property
     def must(self) -> Bools:
         """[q, j]: whether the key at another position j is sure to match."""
-        return ~self.may_not_at.any(axis=2)
+        return ~exists(self.may_not_at, 2)
 
     @cached_property
     def may_self(self) -> Bools:
@@ -125,8 +131,8 @@ class Matches:
 
     def matched(self) -> Bools:
         """[q]: whether a query of this value may select something."""
-        others = (self.may[:, None, :] & self.around.others).any(axis=2)
-        return (self.asked & (others[:, :, None] | self.may_self)).any(axis=(1, 2))
+        others = exists(self.may[:, None, :] & self.around.others, 2)
+        return exists(self.asked & (others[:, :, None] | self.may_self), 1, 2)
 
     def widths(self, type_: Type) -> Bools:
         """The cells of the number of selected keys."""
@@ -150,7 +156,7 @@ class Matches:
         return self._between(least, most, type_)
 
     def _added(self, extreme: Ints, pick: np.ufunc, nothing: int) -> Ints:
-        """[q, i, t]: the least (or greatest) sum, where ``extreme`` [j, t] is that of the values."""
+        """[q, i, t]: the least (or greatest) sum; ``extreme`` [j, t] is that of the values."""
 
         def one(may: Bools, may_not: Bools) -> Ints:
             if_selected = np.where(may, extreme, nothing)
@@ -164,7 +170,7 @@ class Matches:
         return total
 
     def _between(self, least: Ints, most: Ints, type_: Type) -> Bools:
-        """[i, t, v]: the values that lie between the bounds for some query value that may be asked."""
+        """[i, t, v]: the values between the bounds of some query value that may be asked."""
         numbers = np.array([int(v) for v in values_of(type_) or ()], dtype=np.int64)
         cells = np.zeros((*self.around.present.shape, len(numbers)), dtype=np.bool_)
         for q, asked in enumerate(self.asked):
@@ -201,7 +207,7 @@ class Chosen:
     def none(self) -> Bools:
         """[q, i, t]: whether there may be nothing to choose from."""
         m = self.matches
-        sure = (m.must[:, None, :] & m.around.others).any(axis=2)
+        sure = exists(m.must[:, None, :] & m.around.others, 2)
         return m.asked & ~sure[:, :, None] & ~m.must_self
 
     @cached_property
@@ -232,8 +238,8 @@ class Chosen:
 
     def elsewhere(self) -> Bools:
         """[q]: whether a query of this value may choose a position other than the first."""
-        other = self.other[:, :, :, 1:].any(axis=(1, 2, 3))
-        return other | self.own[:, 1:].any(axis=(1, 2))
+        other = exists(self.other[:, :, :, 1:], 1, 2, 3)
+        return other | exists(self.own[:, 1:], 1, 2)
 
     def is_own(self) -> bool:
         """Whether every query is sure to choose its own position."""
@@ -252,28 +258,26 @@ class Chosen:
         read = weights.astype(np.float32) @ selected.reshape(-1, selected.shape[2])
         found = read.reshape(length, tokens, -1) > 0
         if is_key:
-            found |= ((self.own[..., None] & m.relation[:, None, None, :]).any(axis=0)) & cells
+            found |= exists(self.own[..., None] & m.relation[:, None, None, :], 0) & cells
         else:
-            found |= self.own.any(axis=0)[:, :, None] & cells
+            found |= exists(self.own, 0)[:, :, None] & cells
         if self.op.otherwise is Otherwise.FIRST:
             found[1:] |= np.tensordot(self.none[:, 1:], missed, (0, 0)) > 0
-            found[0] |= self.none[:, 0].any(axis=0)[:, None] & cells[0]
+            found[0] |= exists(self.none[:, 0], 0)[:, None] & cells[0]
         return self._retyped(found, values.type, type_, default)
 
     def _read(self, cells: Bools, is_key: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """[q, j, v]: the values at j if its key matches; [q, v]: at position 0 if its key does not."""
+        """[q, j, v]: the values at j if its key matches; [q, v]: at 0 if its key does not."""
         m = self.matches
         if is_key:
-            at = cells.any(axis=1)
+            at = exists(cells, 1)
             selected = at[None] & m.relation[:, None, :]
             return selected.astype(np.float32), (at[0] & ~m.relation).astype(np.float32)
         by_position = np.moveaxis(m.may_at, 0, 1).astype(np.float32) @ cells.astype(np.float32)
         first = m.may_not_at[:, 0].astype(np.float32) @ cells[0].astype(np.float32)
         return np.moveaxis(by_position, 0, 1), first
 
-    def _retyped(
-        self, found: Bools, old: Type, new: Type, default: Value | None
-    ) -> Bools | None:
+    def _retyped(self, found: Bools, old: Type, new: Type, default: Value | None) -> Bools | None:
         domain, target = values_of(old), values_of(new)
         if domain is None or target is None:
             return None
@@ -281,7 +285,7 @@ class Chosen:
         cells = np.zeros((*found.shape[:2], len(target)), dtype=np.bool_)
         cells[:, :, [codes[value_key(v)] for v in domain]] = found
         if default is not None:
-            cells[:, :, codes[value_key(default)]] |= self.none.any(axis=0)
+            cells[:, :, codes[value_key(default)]] |= exists(self.none, 0)
         return cells
 
 

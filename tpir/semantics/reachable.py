@@ -1,8 +1,9 @@
 """Which values can occur where: a sound over-approximation, from the input space alone.
 
-An abstract interpretation. For each length, position i and token at i (a *cell*) it keeps the set of
-values that a sequence can have there. The token is part of the cell because most variables of a trained
-program depend on it, and because what a head reads at j is the key and the value of one token.
+An abstract interpretation. For each length, position i and token at i (a *cell*) it keeps the set
+of values that a sequence can have there. The token is part of the cell because most variables of a
+trained program depend on it, and because what a head reads at j is the key and the value of one
+token.
 Heads, counts and sums are in ``reach_heads``; here is what happens at one position.
 
 Cells are arrays (position, token, value) of truth values; a sequence without a finite, small set of
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, size_of
 from tpir.semantics.maps import TableKernel, map_kernel
-from tpir.semantics.reach_heads import Chosen, Length, Matches
+from tpir.semantics.reach_heads import Chosen, Length, Matches, exists
 from tpir.semantics.space import InputSpace
 
 Bools = NDArray[np.bool_]
@@ -48,12 +50,12 @@ _CHUNK = 2**22
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What can happen on the inputs of a program's space. Nodes that are not mentioned can do anything.
+    """What can happen on the inputs of a program's space. Of nodes not mentioned nothing is known.
 
-    ``values``: for a sequence, which values of its type. ``rows``: for a table, which rows, one axis for
-    each operand. ``matched``: for a selector by relation, which query values can select something.
-    ``elsewhere``: for a choice from such a selector, which query values can choose a position other
-    than the first. ``own``: the choices that always choose the query's own position.
+    ``values``: for a sequence, which values of its type. ``rows``: for a table, which rows, one
+    axis for each operand. ``matched``: for a selector by relation, which query values can select
+    something. ``elsewhere``: for a choice from such a selector, which query values can choose a
+    position other than the first. ``own``: the choices that always choose the query's own position.
     """
 
     values: dict[Node, Bools] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class _OneLength:
     ) -> None:
         self.program, self.facts, self.tracked, self.kernels = program, facts, tracked, kernels
         self.possible, self.by_token = possible, by_token
-        self.present = possible if by_token else possible.any(axis=1, keepdims=True)
+        self.present = possible if by_token else exists(possible, 1)[:, None]
         self.around = Length(self.present, program.context, program.causal)
         self.cells: dict[Node, Bools | None] = {}
         self.matches: dict[Node, Matches] = {}
@@ -128,7 +130,7 @@ class _OneLength:
                 found = self._anything(size)
             self.cells[node] = found
             if found is not None:
-                add_fact(self.facts.values, node, found.any(axis=(0, 1)))
+                add_fact(self.facts.values, node, exists(found, 0, 1))
 
     def _anything(self, size: int) -> Bools:
         return np.repeat(self.present[:, :, None], size, axis=2)
@@ -138,10 +140,12 @@ class _OneLength:
         match node.op:
             case Tokens():
                 if self.by_token:
-                    return self.possible[:, :, None] & np.eye(self.possible.shape[1], dtype=np.bool_)
+                    return self.possible[:, :, None] & np.eye(
+                        self.possible.shape[1], dtype=np.bool_
+                    )
                 return self.possible[:, None, :]
             case Indices():
-                at = np.arange(self.program.context) == np.arange(len(self.present))[:, None]
+                at: Bools = np.arange(self.program.context) == np.arange(len(self.present))[:, None]
                 return self.present[:, :, None] & at[:, None, :]
             case Map():
                 return self._map(node)
@@ -202,11 +206,11 @@ class _OneLength:
         for start in range(0, len(distinct), step):
             chunk = distinct[start : start + step]
             joint = chunk[:, :1]
-            for left, right in zip(bounds[:-1], bounds[1:], strict=True):
+            for left, right in pairwise(bounds.tolist()):
                 joint = (joint[:, :, None] & chunk[:, None, left:right]).reshape(len(chunk), -1)
             if kernel.failures is not None:
                 joint = joint & (kernel.failures == 0)
-            rows |= joint.any(axis=0)
+            rows |= exists(joint, 0)
             if size is not None:
                 results[start : start + step] = _images(joint, kernel.lookup, size)
         if isinstance(node.op.function, Table):  # type: ignore[union-attr]

@@ -1,0 +1,202 @@
+"""Values and rows that no accepted input reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from tpir.ir.functions import FeatureWeights, NumberWeights, Relation, Table, TableWeights
+from tpir.ir.ops import Aggregate, Classify, ClassifyPooled, Indices, Map, Op, Select, Tokens
+from tpir.ir.program import Node, Program
+from tpir.ir.types import Pooled, Selector, values_of
+from tpir.ir.values import distinct
+from tpir.passes.base import Pass, PassResult, Rewriting, live_edges
+from tpir.passes.constants import constant_of, constant_op
+from tpir.passes.dont_cares import Bools, fill_table, most_common
+from tpir.passes.expressible import constant_is_welcome
+from tpir.passes.failing import can_fail
+from tpir.passes.selectors import only_chosen
+from tpir.semantics.observed import observed_facts
+from tpir.semantics.program_space import space_of
+from tpir.semantics.reachable import Facts, reachable_facts
+
+MAX_PAIRS = 2**27
+"""Exhaustive runs are not made where inputs times context squared is more than this."""
+
+
+@dataclass(frozen=True)
+class Reachable(Pass):
+    """Use what cannot happen on the inputs that the program accepts.
+
+    Laws: a row that is never looked up may hold anything; a sequence with one possible value is
+    that constant; a query value that can match no key may as well ask for none, and one whose
+    choice is always the first position too, for nothing chosen is the first position; a choice that
+    is always the own position copies the value; a label that is never predicted need not be listed.
+
+        a = map(tokens) {"<s>" -> 0; _ -> 1};  b = map(a, tokens) {(0, "x") -> 5; (_, _) -> 7}
+            →   b = map() {7}          because a is 0 at "<s>" alone, and that is not "x"
+
+    Sound on the program's input space, and only there: ``tpir.semantics.reachable`` never leaves
+    out what can occur. With ``exhaustive`` N, a space of at most N inputs is run instead: then it
+    is exact.
+    """
+
+    name: ClassVar[str] = "reachable"
+    exhaustive: int = field(
+        default=0, metadata={"least": 0, "help": "run all inputs where they are at most this many"}
+    )
+
+    def measure(self, program: Program) -> tuple[int, ...]:
+        """Operands other than ``indices``, then different rows of finite functions."""
+        return (live_edges(program), sum(_different_rows(node.op) for node in program.live))
+
+    def run(self, program: Program) -> PassResult:
+        """Fill, cut and fold."""
+        facts = self._facts(program)
+        return Rewriting(program).run(
+            lambda r, node, operands: _Rules(r, facts).apply(node, operands)
+        )
+
+    def _facts(self, program: Program) -> Facts:
+        space = space_of(program)
+        if self.exhaustive and space.count() <= self.exhaustive:
+            pairs = sum(n * length**2 for length, n in space.count_by_length().items())
+            if pairs <= MAX_PAIRS:
+                return observed_facts(program, space)
+        return reachable_facts(program, space)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rules:
+    rewriting: Rewriting
+    facts: Facts
+
+    def apply(self, node: Node, operands: tuple[Node, ...]) -> Node | None:
+        """What replaces a node, if anything."""
+        constant = self._constant(node)
+        if constant is not None:
+            return constant
+        match node.op:
+            case Map(Table() as table):
+                return self._table(node, table)
+            case Select(Relation() as relation):
+                return self._relation(node, operands, relation)
+            case Aggregate() if node.operands[0] in self.facts.own:
+                why = "always reads its own position"
+                return self.rewriting.alias(node, operands[1], why)
+            case Classify() | ClassifyPooled():
+                return self._readout(node, operands, node.op)
+        return None
+
+    def _constant(self, node: Node) -> Node | None:
+        """A constant in the place of a sequence with one possible value."""
+        seen = self.facts.values.get(node)
+        if seen is None or seen.sum() != 1 or isinstance(node.type, Selector | Pooled):
+            return None
+        if isinstance(node.op, Tokens | Indices) or constant_of(node) is not None or can_fail(node):
+            return None
+        domain = values_of(node.type)
+        assert domain is not None
+        value = domain[int(seen.argmax())]
+        if not constant_is_welcome(self.rewriting.program, node, value):
+            self.rewriting.refuse(node, f"a number that is always {value} has no place in weights")
+            return None
+        return self.rewriting.replace(node, constant_op(value), (), f"is always {value!r}")
+
+    def _table(self, node: Node, table: Table) -> Node | None:
+        reached = self.facts.rows.get(node)
+        if reached is None or reached.all() or not reached.any():
+            return None
+        droppable = [not can_fail(operand) for operand in node.operands]
+        filled = fill_table(table, reached, droppable)
+        if filled.table == table:
+            return None
+        kept = tuple(self.rewriting.new(node.operands[k]) for k in filled.kept)
+        why = f"{int((~reached).sum())} of {reached.size} rows are never reached"
+        return self._replaced(node, Map(filled.table), kept, why)
+
+    def _relation(self, node: Node, operands: tuple[Node, ...], relation: Relation) -> Node | None:
+        asked = self.facts.values.get(node.operands[1])
+        if asked is None:
+            return None
+        empty = ~self._may_count(node, asked)
+        needed = {r for r, e, a in zip(relation.rows, empty, asked, strict=True) if a and not e}
+        rows = [
+            () if e and row not in needed else row
+            for row, e in zip(relation.rows, empty.tolist(), strict=True)
+        ]
+        common = most_common(rows, asked.tolist())
+        rows = [row if a else common for row, a in zip(rows, asked.tolist(), strict=True)]
+        if rows == list(relation.rows):
+            return None
+        why = "asks for keys that are never there, or of queries that never are"
+        return self._replaced(node, Select(Relation(relation.queries, tuple(rows))), operands, why)
+
+    def _may_count(self, node: Node, asked: Bools) -> Bools:
+        """For each query value, whether its row can make a difference."""
+        counts = asked.copy()
+        matched = self.facts.matched.get(node)
+        if matched is not None:
+            counts &= matched
+        if only_chosen(self.rewriting.program, node):
+            users = self.rewriting.program.users[node]
+            elsewhere = [self.facts.elsewhere.get(user, asked) for user in users]
+            counts &= np.logical_or.reduce(elsewhere)
+        return counts
+
+    def _readout(
+        self, node: Node, operands: tuple[Node, ...], op: Classify | ClassifyPooled
+    ) -> Node | None:
+        weights = tuple(map(self._weights, op.weights, node.operands))
+        new: Classify | ClassifyPooled = replace(op, weights=weights)
+        predicted = self.facts.values.get(node)
+        if predicted is not None and predicted.any():
+            new = _with_labels(new, np.flatnonzero(predicted).tolist())
+        if new == op:
+            return None
+        why = "weights of values that never occur do not count"
+        return self._replaced(node, new, operands, why)
+
+    def _weights(self, weights: FeatureWeights, operand: Node) -> FeatureWeights:
+        seen = self.facts.values.get(operand)
+        if seen is None or not isinstance(weights, TableWeights) or not seen.any():
+            return weights
+        flags = seen.tolist()
+        common = most_common(weights.rows, flags)
+        rows = tuple(row if s else common for row, s in zip(weights.rows, flags, strict=True))
+        return TableWeights(weights.domain, rows)
+
+    def _replaced(self, node: Node, op: Op, operands: tuple[Node, ...], why: str) -> Node | None:
+        """A replacement that was made for the old operands' types, cut to the new ones."""
+        return self.rewriting.replace(node, self.rewriting.cut(op, operands), operands, why)
+
+
+def _different_rows(op: Op) -> int:
+    match op:
+        case Map(Table(results=results)):
+            return len(distinct(results))
+        case Map():
+            return 1
+        case Select(Relation(rows=rows)):
+            return len(set(rows))
+        case Classify() | ClassifyPooled():
+            tables = [w for w in op.weights if isinstance(w, TableWeights)]
+            return len(op.labels) + sum(len(set(w.rows)) for w in tables)
+    return 0
+
+
+def _with_labels(op: Classify | ClassifyPooled, kept: list[int]) -> Classify | ClassifyPooled:
+    """The readout of some of its labels."""
+
+    def of(row: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(row[k] for k in kept)
+
+    def cut(weights: FeatureWeights) -> FeatureWeights:
+        if isinstance(weights, TableWeights):
+            return TableWeights(weights.domain, tuple(map(of, weights.rows)))
+        return NumberWeights(of(weights.row))
+
+    labels = tuple(op.labels[k] for k in kept)
+    return replace(op, labels=labels, bias=of(op.bias), weights=tuple(map(cut, op.weights)))
