@@ -1,1 +1,1 @@
-
+"""Pictures of programs, traces of their runs, differences between them, display in notebooks."""

@@ -1,0 +1,84 @@
+"""How programs, verdicts and input spaces show themselves in a notebook.
+
+The classes know nothing of this: ``register`` tells a running IPython how to show them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from html import escape
+from typing import Protocol, TypeVar
+
+from tpir.equiv.verdict import Answer, Verdict
+from tpir.ir.program import Program
+from tpir.semantics.program_space import space_of
+from tpir.semantics.space import InputSpace
+from tpir.text import print_program
+from tpir.view.graph import picture
+
+_COLOURS = {Answer.PROVED: "#2f7a35", Answer.TESTED: "#b0610c", Answer.REFUTED: "#b3261e"}
+_LARGEST_PICTURE = 150
+"""Programs of more nodes are shown as text alone."""
+
+Shown = TypeVar("Shown")
+
+
+class Formatter(Protocol):
+    """The part of IPython's ``text/html`` formatter that is used here."""
+
+    def for_type(self, typ: type[Shown], func: Callable[[Shown], str]) -> object:
+        """Show instances of a type by a function."""
+        ...
+
+
+def program_html(program: Program) -> str:
+    """A program: what it takes, its graph, and its text folded away."""
+    graph = picture(program).svg if len(program.live) <= _LARGEST_PICTURE else ""
+    return (
+        f"<p><b>{escape(program.name)}</b>: {len(program.nodes)} nodes, outputs "
+        f"{escape(', '.join(program.outputs))}; {escape(space_of(program).describe())}</p>"
+        f'<div style="overflow-x:auto">{graph}</div>'
+        f"<details{'' if graph else ' open'}><summary>text</summary>"
+        f"<pre>{escape(print_program(program))}</pre></details>"
+    )
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """A verdict in its colour, with what it rests on and the counterexample."""
+    first, *rest = str(verdict).split("\n")
+    word = verdict.answer.value
+    details = f"<pre>{escape(chr(10).join(rest))}</pre>" if rest else ""
+    return (
+        f'<p><b style="color:{_COLOURS[verdict.answer]}">{word}</b>'
+        f"{escape(first.removeprefix(word))}</p>{details}"
+    )
+
+
+def space_html(space: InputSpace) -> str:
+    """An input space: its description and the number of inputs of each length."""
+    counts = "".join(
+        f"<tr><td>{length}</td><td>{count:,}</td></tr>"
+        for length, count in space.count_by_length().items()
+    )
+    return (
+        f"<p>{escape(space.describe())}</p><details><summary>by length</summary>"
+        f"<table><tr><th>length</th><th>inputs</th></tr>{counts}</table></details>"
+    )
+
+
+def register_with(formatter: Formatter) -> None:
+    """Tell an HTML formatter how to show the classes."""
+    formatter.for_type(Program, program_html)
+    formatter.for_type(Verdict, verdict_html)
+    formatter.for_type(InputSpace, space_html)
+
+
+def register() -> bool:
+    """Register with the IPython that is running, if one is. Says whether there was one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return False
+    register_with(shell.display_formatter.formatters["text/html"])
+    return True
