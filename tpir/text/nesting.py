@@ -1,0 +1,63 @@
+"""Which selectors stand inside the statement that uses them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tpir.ir.ops import Classify, ClassifyPooled, Indices, Tokens
+from tpir.ir.program import Node, Program
+from tpir.ir.types import Selector
+from tpir.text.notes import NOWHERE, Place, place_of
+
+DEEPEST = 4
+"""How many calls a nested selector may stand in: deeper ones are easier to read by name."""
+
+
+class Nesting:
+    """What is a statement, what stands inside one, and what needs no text at all.
+
+    A selector is nested if it has one use, no comments, and no other place in the model than its
+    user. ``tokens`` and ``indices`` need no statement where they go by their own names.
+    """
+
+    def __init__(self, program: Program) -> None:
+        uses = Counter(operand for node in program.nodes for operand in node.operands)
+        self._depth: dict[Node, int] = {}
+        self._place: dict[Node, Place] = {}
+        outputs = set(program.outputs.values())
+        self._silent = {
+            node
+            for node in program.nodes
+            if isinstance(node.op, Tokens | Indices)
+            and node.name == ("tokens" if isinstance(node.op, Tokens) else "indices")
+            and not node.comments
+            and (uses[node] or node in outputs)
+        }
+        for node in reversed(program.nodes):
+            users = program.users[node]
+            self._depth[node], self._place[node] = 0, place_of(node.origin)
+            if isinstance(node.type, Selector) and uses[node] == 1 and not node.comments:
+                self._nest(node, users[0])
+
+    def _nest(self, node: Node, user: Node) -> None:
+        near = self._place[node] in (NOWHERE, self._place[user])
+        if isinstance(user.op, Classify | ClassifyPooled) or not near:
+            return
+        if self._depth[user] < DEEPEST:
+            self._depth[node], self._place[node] = self._depth[user] + 1, self._place[user]
+
+    def is_nested(self, node: Node) -> bool:
+        """Whether the node stands inside its user's statement."""
+        return self._depth[node] > 0
+
+    def is_silent(self, node: Node) -> bool:
+        """Whether the node is an input that its name alone stands for."""
+        return node in self._silent
+
+    def is_statement(self, node: Node) -> bool:
+        """Whether the node has a statement of its own."""
+        return not self.is_nested(node) and not self.is_silent(node)
+
+    def place(self, node: Node) -> Place:
+        """The place in the model that is printed behind a statement."""
+        return self._place[node]
