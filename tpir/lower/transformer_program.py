@@ -11,6 +11,7 @@ from tpir.lower.mlps import categorical_mlps, numerical_mlps
 from tpir.lower.readout import read_out
 from tpir.lower.tensors import Tensors
 from tpir.models.checkpoint import Checkpoint
+from tpir.semantics.program_space import canonical_form
 
 OUTPUT = "output"
 """The name of a lowered program's output."""
@@ -28,12 +29,13 @@ def lower_transformer_program(
     Raises TpirError, naming the tensor, for weights that do not fit the model's sizes.
     """
     config, tensors = checkpoint.config, Tensors(checkpoint.state)
+    stated = accepts if accepts is not None else checkpoint.accepts
     header = Header(
         vocabulary=tuple(t for k, t in enumerate(config.vocabulary) if k != config.pad_id),
         context=config.context,
         causal=config.causal,
         labels=config.labels,
-        accepts=accepts if accepts is not None else checkpoint.accepts,
+        accepts=None if stated is None else canonical_form(stated),
         name=name or "program",
     )
     builder = Builder(header, share=True)

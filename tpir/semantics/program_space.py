@@ -17,3 +17,8 @@ def input_space(vocabulary: tuple[Value, ...], context: int, accepts: str | None
     """The space of a vocabulary, a context and the text of an accepted form (None: no form)."""
     form = None if accepts is None else parse_form(accepts)
     return InputSpace(vocabulary, context, form)
+
+
+def canonical_form(accepts: str) -> str:
+    """The one way to write an accepted form; programs hold it so. Raises TpirError."""
+    return str(parse_form(accepts))
