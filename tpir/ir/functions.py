@@ -23,6 +23,11 @@ def codes_of(domain: Domain) -> dict[Key, int]:
     return {value_key(v): i for i, v in enumerate(domain)}
 
 
+def floats(row: Sequence[float]) -> tuple[float, ...]:
+    """Weights are floats: an int given for one is the same weight."""
+    return tuple(float(x) for x in row)
+
+
 @dataclass(frozen=True, eq=False)
 class Table(Structural):
     """A function of k finite arguments, k >= 0.
@@ -99,6 +104,7 @@ class ScoreTable(Structural):
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.queries) or any(len(r) != len(self.keys) for r in self.rows):
             raise TpirError("a score table needs one number for each query value and key value")
+        object.__setattr__(self, "rows", tuple(map(floats, self.rows)))
         for row in self.rows:
             for entry in row:
                 check_value(entry, "score table")
@@ -124,6 +130,10 @@ class ReluFunction(Structural):
             raise TpirError("the weights of a relu function do not fit each other")
         if any(len(row) != hidden for row in self.w) or len({len(row) for row in self.v}) > 1:
             raise TpirError("the weights of a relu function do not fit each other")
+        for name in ("v", "w"):
+            object.__setattr__(self, name, tuple(map(floats, getattr(self, name))))
+        for name in ("b", "c"):
+            object.__setattr__(self, name, floats(getattr(self, name)))
 
     @property
     def arity(self) -> int:
@@ -141,6 +151,7 @@ class TableWeights(Structural):
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.domain):
             raise TpirError(f"{len(self.domain)} feature values, but {len(self.rows)} rows")
+        object.__setattr__(self, "rows", tuple(map(floats, self.rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +159,9 @@ class NumberWeights(Structural):
     """What one numerical feature adds: its number times a weight for each label."""
 
     row: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "row", floats(self.row))
 
 
 FeatureWeights = TableWeights | NumberWeights

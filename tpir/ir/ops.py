@@ -138,6 +138,9 @@ class Classify(Structural):
     bias: tuple[float, ...]
     weights: tuple[FeatureWeights, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bias", floats(self.bias))
+
 
 class Pool(Enum):
     """Which positions a pooled readout sums over."""
@@ -154,6 +157,9 @@ class ClassifyPooled(Structural):
     bias: tuple[float, ...]
     weights: tuple[FeatureWeights, ...]
     over: Pool = Pool.ALL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bias", floats(self.bias))
 
 
 Readout = Classify | ClassifyPooled
