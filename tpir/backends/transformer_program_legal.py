@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tpir.errors import TpirError
+from tpir.ir.adapt import adapt
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import Failure, apply_binary
 from tpir.ir.functions import (
@@ -153,7 +154,9 @@ class _Legaliser:
         raise refusal(node, "selectors cannot be combined, each head has one relation")
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
-        return self.builder.add(op, operands, name=old.name + suffix, origin=old.origin)
+        # A table in the place of an expression may list the same values in another order.
+        fitted = adapt(op, [operand.type for operand in operands])
+        return self.builder.add(fitted, operands, name=old.name + suffix, origin=old.origin)
 
     def _categorical(self, user: Node, node: Node) -> Node:
         """The node as a categorical variable; a count is looked up in a table."""
@@ -211,7 +214,9 @@ class _Legaliser:
     def _rows(self, node: Node, keys: Node, queries: Node) -> list[tuple[Value, ...]]:
         """For each query value the key values that match it and that the keys can have."""
         assert isinstance(node.op, Select)
-        domain, predicate = _domain(keys), node.op.predicate
+        domain, op = _domain(keys), adapt(node.op, [keys.type, queries.type])
+        assert isinstance(op, Select)
+        predicate = op.predicate
         if isinstance(predicate, Relation):
             known = {value_key(v) for v in domain}
             return [tuple(v for v in row if value_key(v) in known) for row in predicate.rows]

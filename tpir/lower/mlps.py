@@ -175,7 +175,9 @@ def _numerical(
     sizes = [size_of(node.type) for node in weights]
     finite = [size for size in sizes if size is not None]
     if len(finite) == len(sizes) and math.prod(finite) <= MAX_NUMERIC_ROWS:
-        inputs = [np.outer(np.array(domain_of(node), dtype=np.float64), v) for node, v in weights.items()]
+        inputs = [
+            np.outer(np.array(domain_of(node), dtype=np.float64), v) for node, v in weights.items()
+        ]
         return add_table(builder, list(weights), layer.choices(inputs), name=name, origin=origin)
     function = ReluFunction(
         tuple(zip(*(v.tolist() for v in weights.values()), strict=True)),
