@@ -1,9 +1,9 @@
 """Equality and fingerprints of programs: graph isomorphism with ordered operands.
 
-Colours are refined as in Weisfeiler and Leman's test: from the operands up, then from the users down,
-until the partition stands. Operands are ordered and outputs are named, so in nearly every program each
-node ends with a colour of its own and equal fingerprints are an isomorphism. Where two features of
-one readout stay alike, networkx searches for the isomorphism.
+Colours are refined as in Weisfeiler and Leman's test: from the operands up, then from the users
+down, until the partition stands. Operands are ordered and outputs are named, so in nearly every
+program each node ends with a colour of its own, and equal fingerprints are an isomorphism. Where
+two features of one readout stay alike, networkx searches for the isomorphism.
 """
 
 from __future__ import annotations

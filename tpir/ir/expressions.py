@@ -161,7 +161,7 @@ def _unary(op: UnaryOp, value: Value) -> Value:
 
 
 def apply_binary(op: BinaryOp, left: Value, right: Value) -> Value:
-    """Arithmetic or comparison of two values, as Python does it, with Failure for its exceptions."""
+    """Arithmetic or comparison of two values as Python does it, Failure for its exceptions."""
     if op is BinaryOp.EQUAL:
         return left == right
     if op is BinaryOp.NOT_EQUAL:

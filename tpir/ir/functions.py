@@ -1,7 +1,7 @@
 """Finite functions and learned weights: what ops carry besides their operands.
 
-Each is *total over the domains it lists*, and the verifier demands that those are the domains of the
-operands, in the same order. So a table never has a missing row, and text can leave rows to a default.
+Each is *total over the domains it lists*, and the verifier demands that those are the domains of
+the operands, in the same order. So a table never lacks a row, and text can leave rows to a default.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Relation(Structural):
                 raise TpirError("the key values of a relation's row must be sorted and distinct")
 
     def matches(self, query: Value, key: Value) -> bool:
-        """Whether a key value is in the row of a query value. Raises KeyError outside the queries."""
+        """Whether a key value is in the row of a query value. KeyError outside the queries."""
         row = self.rows[codes_of(self.queries)[value_key(query)]]
         return value_key(key) in {value_key(v) for v in row}
 
@@ -114,9 +114,10 @@ class ScoreTable(Structural):
 class ReluFunction(Structural):
     """argmax_l(c_l + sum_h w_lh * relu(b_h + sum_k v_hk * x_k)), ties to the first l.
 
-    What a numerical MLP over real numbers is: no finite table holds it. Computed in float64 over the
-    stored float32 weights; each sum runs left to right, the constant first.
-    Shapes: ``v`` hidden x inputs, ``b`` hidden, ``w`` outputs x hidden, ``c`` outputs. The value is l.
+    What a numerical MLP over real numbers is: no finite table holds it. Computed in float64 over
+    the stored float32 weights; each sum runs left to right, the constant first.
+    Shapes: ``v`` hidden x inputs, ``b`` hidden, ``w`` outputs x hidden, ``c`` outputs. Its value
+    is l.
     """
 
     v: tuple[tuple[float, ...], ...]

@@ -1,7 +1,8 @@
 """The ops: one immutable dataclass each, and the table that says what each one takes and gives.
 
-The verifier, the parser, the printer and the interpreter read ``SPECS``. A new op is a dataclass and
-an entry here (what it is), a type rule in ``infer`` and one function in ``tpir.semantics`` (what it means).
+The verifier, the parser, the printer and the interpreter read ``SPECS``. A new op is a dataclass
+and an entry here (what it is), a type rule in ``infer`` and one function in ``tpir.semantics``
+(what it means).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tpir.ir.expressions import BinaryOp, Expression
-from tpir.ir.functions import FeatureWeights, Relation, ReluFunction, ScoreTable, Table
+from tpir.ir.functions import FeatureWeights, Relation, ReluFunction, ScoreTable, Table, floats
 from tpir.ir.values import Structural, Value
 
 
@@ -90,7 +91,7 @@ class Otherwise(Enum):
 
 
 Order = Preference | tuple[int, ...]
-"""Offsets j - i, the best first. Offsets not listed come after all listed ones; ties go to the left."""
+"""Offsets j - i, the best first. Offsets not listed come last; ties go to the left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ class SelectorWidth(Structural):
 
 @dataclass(frozen=True, eq=False)
 class Classify(Structural):
-    """argmax over the labels of bias_l + sum over features of their weights; ties to the first label.
+    """argmax over labels of bias_l + sum over features of their weights; ties to the first label.
 
     One operand for each entry of ``weights``. Labels that the model masks are not listed.
     Sums run in float64, the bias first, then the features in operand order.
@@ -151,7 +152,7 @@ class Pool(Enum):
 
 @dataclass(frozen=True, eq=False)
 class ClassifyPooled(Structural):
-    """The readout with logits summed over positions (bias included) before the argmax: one label."""
+    """The readout with logits summed over positions (bias too) before the argmax: one label."""
 
     labels: tuple[Value, ...]
     bias: tuple[float, ...]

@@ -55,7 +55,7 @@ class Header:
 
     ``labels`` is the full label list of the model it came from, masked labels included, in index
     order; empty for programs without a readout. ``accepts`` is the text of the accepted form
-    (DESIGN 3.4 syntax) or None: then every non-empty sequence over the vocabulary up to the context.
+    or None: then every non-empty sequence over the vocabulary up to the context.
     """
 
     vocabulary: tuple[Value, ...]
@@ -75,8 +75,8 @@ class Header:
 class Program:
     """An immutable program: header, nodes in topological order, named outputs.
 
-    Programs are equal when the graphs that their outputs reach are isomorphic (operands ordered, the
-    features of a readout unordered) and their headers agree up to the name.
+    Programs are equal when the graphs that their outputs reach are isomorphic (operands ordered,
+    the features of a readout unordered) and their headers agree up to the name.
     """
 
     header: Header

@@ -65,7 +65,7 @@ class Integer(Structural):
 
 @dataclass(frozen=True, eq=False)
 class Real(Structural):
-    """A sequence of numbers of no fixed bound. Each element is a float, or an int left as it was."""
+    """A sequence of numbers of no fixed bound: floats, and ints left as they were."""
 
     def __str__(self) -> str:
         return "Real"

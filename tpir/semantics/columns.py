@@ -77,7 +77,7 @@ class DenseSelection:
 
 @dataclass(frozen=True, eq=False)
 class HardSelection:
-    """At most one key for each query: its position, -1 where there is none; shape (query, batch)."""
+    """At most one key for each query: its position, -1 for none; shape (query, batch)."""
 
     position: NDArray[np.intp]
     total: bool
