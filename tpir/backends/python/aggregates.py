@@ -28,9 +28,7 @@ def write_aggregate(selectors: Selectors, node: Node) -> None:
     selectors.writer.columns[node] = selectors.writer.assign(node.name, code)
 
 
-def _mean(
-    selectors: Selectors, selector: Node, type_: Type, values: str, default: str
-) -> Code:
+def _mean(selectors: Selectors, selector: Node, type_: Type, values: str, default: str) -> Code:
     writer, selection = selectors.writer, selectors.found[selector]
     words = number_bounds(type_) is None
     if isinstance(selection, Keyed) and selectors.causal and not words:
@@ -51,7 +49,9 @@ def write_sum(selectors: Selectors, node: Node) -> None:
     code: Code
     if isinstance(selection, Chosen):
         # Adding zero makes an int of a truth value and a float of an int among floats.
-        element = f"{values}[j]" if isinstance(value_node.type, Integer) else f"{zero} + {values}[j]"
+        element = (
+            f"{values}[j]" if isinstance(value_node.type, Integer) else f"{zero} + {values}[j]"
+        )
         if not selection.total:
             element = f"{zero} if j is None else {element}"
         code = Comprehension("[]", element, f"for j in {selection.name}")
@@ -84,7 +84,11 @@ def write_width(selectors: Selectors, node: Node) -> None:
 def _rows(selectors: Selectors, selector: Node) -> Code:
     """The rows of a selector; those of a keyed one are made where they are used."""
     selection = selectors.found[selector]
-    return selectors.keyed_rows(selection) if isinstance(selection, Keyed) else selectors.rows(selector)
+    return (
+        selectors.keyed_rows(selection)
+        if isinstance(selection, Keyed)
+        else selectors.rows(selector)
+    )
 
 
 def _wanted(keyed: Keyed) -> str:

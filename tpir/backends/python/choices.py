@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tpir.backends.python.layout import Call, Code, Comprehension, display, literal
-from tpir.backends.python.maps import asked, dictionary, key_of
 from tpir.backends.python.selectors import Chosen, Keyed, Selectors
+from tpir.backends.python.tables import asked, dictionary
 from tpir.backends.python.writer import collides
 from tpir.ir.functions import ScoreTable
 from tpir.ir.ops import Always, Choose, Order, Otherwise, Preference, Select
@@ -104,10 +104,7 @@ def _scored(selectors: Selectors, node: Node, op: Choose, score: ScoreTable) -> 
     writer = selectors.writer
     selector, key_node, query_node = node.operands
     typed_keys, typed_queries = collides(score.keys), collides(score.queries)
-    rows = [
-        display("{}", [f"{key_of(k, typed_keys)}: {entry!r}" for k, entry in zip(score.keys, row)])
-        for row in score.rows
-    ]
+    rows = [dictionary(score.keys, [repr(entry) for entry in row]) for row in score.rows]
     table = writer.constant(f"{node.name}_score", dictionary(score.queries, rows))
     keys, queries = writer.columns[key_node], writer.columns[query_node]
     everything = isinstance(selector.op, Select) and selector.op.predicate == Always(True)

@@ -138,7 +138,6 @@ class Scalars:
         """Each part as a short expression, after the lines that compute it."""
         lines: list[str] = []
         texts: list[tuple[str, int]] = []
-        # Short parts must not overtake what stands before them, so once one part needs lines all do.
         short = all(len(self._text(p)[0]) <= SHORT // len(parts) for p in parts)
         for part in parts:
             if short or isinstance(part, Argument):
@@ -164,7 +163,9 @@ class Scalars:
                 lines += assign(name, self._truth(left, first[0])[0], indent=indent)
                 lines.append(f"{margin}if {'not ' if op is BinaryOp.OR else ''}{name}:")
                 more, second = self._parts([right], indent + 1)
-                return lines + more + assign(name, self._truth(right, second[0])[0], indent=indent + 1)
+                return (
+                    lines + more + assign(name, self._truth(right, second[0])[0], indent=indent + 1)
+                )
             case IfElse(then, condition, otherwise) if len(text) > SHORT:
                 lines, first = self._parts([condition], indent)
                 lines.append(f"{margin}if {_at(self._truth(condition, first[0]), _OR)}:")

@@ -1,7 +1,7 @@
-"""Python source in the formatter's layout: what ``ruff format --line-length 100`` leaves unchanged.
+"""Python source in the formatter's layout: ``ruff format --line-length 100`` leaves it as it is.
 
-Only the shapes that the backend emits are known here: what fits on a line stays on one; displays then
-break into one item a line, calls into their arguments, comprehensions into element and clauses.
+Only the shapes that the backend emits are known here: what fits on a line stays on one; displays
+then break into one item a line, calls into arguments, comprehensions into element and clauses.
 """
 
 from __future__ import annotations
@@ -80,15 +80,12 @@ def lay_out(code: Code, *, indent: int = 0, prefix: str = "", suffix: str = "") 
         case Call(function, arguments):
             inside = INDENT * (indent + 1) + ", ".join(map(flat, arguments))
             opening, closing = f"{function}(", ")"
-            if len(inside) <= WIDTH:
-                inner = [inside]
-            else:
-                inner = _each(arguments, indent + 1)
+            inner = [inside] if len(inside) <= WIDTH else _each(arguments, indent + 1)
         case Display(brackets, items):
-            opening, closing = brackets
+            opening, closing = brackets[0], brackets[1]
             inner = _each(items, indent + 1)
         case Comprehension(brackets, element, clause):
-            opening, closing = brackets
+            opening, closing = brackets[0], brackets[1]
             inner = [f"{margin}{INDENT}{flat(element)} {clause}"]
             if len(inner[0]) > WIDTH:
                 inner = [*lay_out(element, indent=indent + 1), f"{margin}{INDENT}{clause}"]

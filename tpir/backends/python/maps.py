@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tpir.backends.python.expressions import Scalars
-from tpir.backends.python.layout import (
-    WIDTH,
-    Code,
-    Comprehension,
-    Entry,
-    display,
-    lay_out,
-    literal,
-)
+from tpir.backends.python.layout import WIDTH, Comprehension, lay_out, literal
 from tpir.backends.python.relu import write_relu
-from tpir.backends.python.writer import Writer, collides
+from tpir.backends.python.tables import asked, table_rows
+from tpir.backends.python.writer import Writer
 from tpir.ir.expressions import Expression
-from tpir.ir.functions import Domain, ReluFunction, Table
+from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
-from tpir.ir.values import Value, value_key
 
 
 def write_map(writer: Writer, node: Node) -> None:
@@ -33,27 +25,6 @@ def write_map(writer: Writer, node: Node) -> None:
         write_relu(writer, node, function)
     else:
         _write_expression(writer, node, function)
-
-
-def key_of(value: Value, typed: bool) -> str:
-    """A value as a dictionary key: with its type where Python would mix it up with another."""
-    if typed:
-        kind, plain = value_key(value)
-        return f'("{kind}", {literal(plain)})'
-    return literal(value)
-
-
-def asked(writer: Writer, variable: str, domain: Domain) -> str:
-    """The expression that looks ``variable`` up in a dictionary over ``domain``."""
-    return f"{writer.use('typed')}({variable})" if collides(domain) else variable
-
-
-def dictionary(domain: Domain, values: Sequence[Code]) -> Code:
-    """A dict display from the values of a domain."""
-    typed = collides(domain)
-    return display(
-        "{}", [Entry(key_of(k, typed), v) for k, v in zip(domain, values, strict=True)]
-    )
 
 
 def over(writer: Writer, operands: Sequence[Node]) -> tuple[list[str], str]:
@@ -76,30 +47,11 @@ def _write_table(writer: Writer, node: Node, table: Table) -> None:
         writer.columns[node] = writer.assign(node.name, f"[{value}] * n")
         return
     names, clause = over(writer, node.operands)
-    name = writer.constant(node.name, _rows(table))
+    name = writer.constant(node.name, table_rows(writer, table))
     keys = [asked(writer, x, d) for x, d in zip(names, table.domains, strict=True)]
     leading = f"[{', '.join(keys[:-1])}]" if table.arity > 1 else ""
     element = f"{name}{leading}[{keys[-1]}]"
     writer.columns[node] = writer.assign(node.name, Comprehension("[]", element, clause))
-
-
-def _rows(table: Table) -> Code:
-    """A dictionary by the leading arguments (a tuple of two or more), then by the last one."""
-    *leading, last = table.domains
-    size = len(last)
-    inner = [
-        dictionary(last, [literal(v) for v in table.results[k : k + size]])
-        for k in range(0, len(table.results), size)
-    ]
-    if not leading:
-        return inner[0]
-    if len(leading) == 1:
-        return dictionary(leading[0], inner)
-    keys = [""]
-    for domain in leading:
-        typed = collides(domain)
-        keys = [f"{k}, {key_of(v, typed)}" if k else key_of(v, typed) for k in keys for v in domain]
-    return display("{}", [Entry(f"({k})", row) for k, row in zip(keys, inner, strict=True)])
 
 
 def _write_expression(writer: Writer, node: Node, expression: Expression) -> None:

@@ -31,10 +31,11 @@ from tpir.ir.program import Node, Program
 def emit_python(program: Program) -> str:
     """A stand-alone Python module that computes the program; the same text for equal input.
 
-    It imports nothing and is laid out as ``ruff format --line-length 100`` does it. Its ``run(tokens)``
-    returns a list with one value for each position (a list of one label where the output is pooled),
-    or a dict of such lists by name where the program has several outputs. It raises ValueError for
-    an input that the program does not take, and the module's ``Failure`` where the program fails.
+    It imports nothing and is laid out as ``ruff format --line-length 100`` does it. Its
+    ``run(tokens)`` returns a list with one value for each position (one label where the output is
+    pooled), or a dict of such lists by name where the program has several outputs. It raises
+    ValueError for an input that the program does not take, and the module's ``Failure`` (there only
+    if it is needed) where the program fails.
     """
     writer = Writer(program)
     selectors = Selectors(writer)
@@ -53,7 +54,7 @@ def emit_python(program: Program) -> str:
 def _write(writer: Writer, selectors: Selectors, node: Node) -> None:
     match node.op:
         case Tokens():
-            writer.columns[node] = _renamed(writer, node, "tokens")
+            writer.columns[node] = "tokens"
         case Indices():
             writer.columns[node] = writer.assign(node.name, "list(range(n))")
         case Map():
@@ -70,10 +71,6 @@ def _write(writer: Writer, selectors: Selectors, node: Node) -> None:
             write_width(selectors, node)
         case Classify() | ClassifyPooled():
             write_readout(writer, node)
-
-
-def _renamed(writer: Writer, node: Node, column: str) -> str:
-    return column
 
 
 def _assemble(writer: Writer) -> str:
@@ -105,16 +102,14 @@ def _assemble(writer: Writer) -> str:
 
 
 def _docstring(program: Program) -> str:
-    count = "one label" if _is_pooled(program) else "one value for each position"
+    pooled = all(isinstance(node.op, ClassifyPooled) for node in program.outputs.values())
+    count = "one label" if pooled else "one value for each position"
+    result = f"a list of {count}" if len(program.outputs) == 1 else "a dict of lists by output"
     return (
-        f'"""A Transformer Program as plain Python: see PROGRAM, VOCABULARY and ACCEPTS.\n\n'
-        f"run(tokens) takes a list of 1 to {program.context} tokens and returns {count}.\n"
-        f'"""'
+        '"""A Transformer Program as plain Python: see PROGRAM, VOCABULARY and ACCEPTS.\n\n'
+        f"run(tokens) takes a list of 1 to {program.context} tokens and returns {result}.\n"
+        '"""'
     )
-
-
-def _is_pooled(program: Program) -> bool:
-    return all(isinstance(node.op, ClassifyPooled) for node in program.outputs.values())
 
 
 def _run(writer: Writer) -> list[str]:

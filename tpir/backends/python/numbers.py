@@ -13,18 +13,14 @@ _ROOM = WIDTH - 40
 
 
 def weight_rows(writer: Writer, rows: Sequence[Sequence[float]]) -> list[Code]:
-    """The rows as tuples where those are short, else as decimals in strings, read by ``weights``."""
-    plain = [Display("()", tuple(repr(_whole(w)) for w in row)) for row in rows]
+    """The rows as tuples where those are short, else as strings that ``weights`` reads."""
+    plain = [Display("()", tuple(repr(float(w)) for w in row)) for row in rows]
     if all(len(flat(row)) <= _ROOM for row in plain):
         return list(plain)
     if not all(_reads_back(w) for row in rows for w in row):
         return list(plain)
     writer.use("weights")
     return [_text_row(row) for row in rows]
-
-
-def _whole(weight: float) -> float:
-    return float(weight)
 
 
 def _text_row(row: Sequence[float]) -> Code:

@@ -1,20 +1,60 @@
-"""The readout: rows of weights added up, then the first label with the highest sum."""
+"""The readout: rows of weights added up, then the first label with the highest sum.
+
+The order of additions is part of the meaning, so the features are taken in operand order. Only a
+first stretch of them whose sums are proved never to round goes to the builtin ``sum``, which from
+Python 3.12 on compensates for rounding: where nothing rounds it gives the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
-from tpir.backends.python.layout import Call, Code, Comprehension, Display, values_tuple
-from tpir.backends.python.maps import asked, dictionary
+from tpir.backends.python.layout import (
+    Call,
+    Code,
+    Comprehension,
+    Display,
+    lay_out,
+    values_tuple,
+)
 from tpir.backends.python.numbers import sums_are_exact, weight_rows
+from tpir.backends.python.tables import asked, dictionary
 from tpir.backends.python.writer import Writer
-from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
+from tpir.ir.functions import NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Pool
 from tpir.ir.program import Node
 from tpir.ir.types import Integer, is_integral, number_bounds
 
 MOST_MULTIPLES = 256
 """Up to this many values of a number, its products with the weights are made once, beforehand."""
+
+NUMBERS_AT_ONCE = 6
+"""So many numbers times weights are added in one expression."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """An operand of a readout with its weights."""
+
+    weights: TableWeights | NumberWeights
+    node: Node
+
+    @property
+    def sizes(self) -> tuple[Sequence[float], float] | None:
+        """Its weights and what they are multiplied by at most; None if that is no whole number."""
+        if isinstance(self.weights, TableWeights):
+            return [w for row in self.weights.rows for w in row], 1
+        bounds = number_bounds(self.node.type)
+        if not is_integral(self.node.type) or bounds is None:
+            return None
+        return self.weights.row, max(map(abs, bounds))
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it adds a number, of no small set of numbers, times weights."""
+        return isinstance(self.weights, NumberWeights) and _multiples(self.node) is None
 
 
 def write_readout(writer: Writer, node: Node) -> None:
@@ -23,79 +63,102 @@ def write_readout(writer: Writer, node: Node) -> None:
     assert isinstance(op, Classify | ClassifyPooled)
     labels = "LABELS"
     if op.labels != writer.program.labels:
-        labels = writer.constant(f"{node.name}_labels", values_tuple(op.labels))
-    bias = writer.constant(f"{node.name}_bias", weight_rows(writer, [op.bias])[0])
-    first = isinstance(op, ClassifyPooled) and op.over is Pool.FIRST
-    features: list[Code] = [f"[{bias}] * n"]
-    features += [
-        _feature(writer, node, weights, operand, first)
-        for weights, operand in zip(op.weights, node.operands, strict=True)
-    ]
-    exact = is_exact(node)
-    total = Call("map", ("sum", "zip(*rows)")) if exact else Call(writer.use("add_up"), ("rows",))
-    if not isinstance(op, ClassifyPooled):
-        element = Call(writer.use("winner"), (labels, total))
-        columns = writer.assign(f"{node.name}_features", Call("zip", tuple(features)))
-        code: Code = Comprehension("[]", element, f"for rows in {columns}")
+        labels = writer.constant(f"{node.name}_names", values_tuple(op.labels))
+    features = [Feature(w, o) for w, o in zip(op.weights, node.operands, strict=True)]
+    exact = exact_features(op.bias, features)
+    sums = _sums_of(writer, node, op.bias, features[:exact], exact=True)
+    for is_real, group in groupby(features[exact:], key=lambda f: f.is_real):
+        stretch = list(group)
+        if is_real:
+            for k in range(0, len(stretch), NUMBERS_AT_ONCE):
+                sums = _add_numbers(writer, node, sums, stretch[k : k + NUMBERS_AT_ONCE])
+        else:
+            sums = _sums_of(writer, node, sums, stretch, exact=False)
+    winner = writer.use("winner")
+    code: Code
+    if isinstance(op, Classify):
+        code = Comprehension("[]", f"{winner}({labels}, sums)", f"for sums in {sums}")
+    elif op.over is Pool.FIRST:
+        code = Display("[]", (f"{winner}({labels}, {sums}[0])",))
     else:
-        columns = writer.assign(f"{node.name}_features", Call("zip", tuple(features)))
-        if first:
-            columns = f"[next({columns})]"
-        sums = writer.assign(
-            f"{node.name}_sums",
-            Comprehension("[]", Call(writer.use("add_up"), ("rows",)), f"for rows in {columns}"),
-        )
-        pooled = Call(writer.use("add_up"), (sums,))
-        code = Display("[]", (Call(writer.use("winner"), (labels, pooled)),))
+        code = Display("[]", (Call(winner, (labels, f"{writer.use('add_up')}({sums})")),))
     writer.columns[node] = writer.assign(node.name, code)
 
 
-def is_exact(node: Node) -> bool:
-    """Whether no sum of the readout rounds, so that their order does not matter."""
-    op = node.op
-    assert isinstance(op, Classify | ClassifyPooled)
-    rows: list[tuple[Sequence[float], float]] = [(op.bias, 1)]
-    for weights, operand in zip(op.weights, node.operands, strict=True):
-        if isinstance(weights, TableWeights):
-            rows.append(([w for row in weights.rows for w in row], 1))
-        elif is_integral(operand.type):
-            rows.append((weights.row, max(map(abs, number_bounds(operand.type) or (0,)))))
-        else:
-            return False
-    return sums_are_exact(rows)
+def exact_features(bias: Sequence[float], features: Sequence[Feature]) -> int:
+    """How many of the features, from the first on, can be added to the bias without rounding."""
+    rows: list[tuple[Sequence[float], float]] = [(bias, 1)]
+    for count, feature in enumerate(features):
+        sizes = feature.sizes
+        if sizes is None or not sums_are_exact([*rows, sizes]):
+            return count
+        rows.append(sizes)
+    return len(features)
 
 
-def _feature(
-    writer: Writer, node: Node, weights: FeatureWeights, operand: Node, first: bool
-) -> Code:
-    """A row of weights for each position."""
-    column = writer.columns[operand]
-    wanted = f"{column}_weights"
-    if isinstance(weights, TableWeights):
-        rows = weight_rows(writer, weights.rows)
-        table = writer.constant(wanted, dictionary(weights.domain, rows))
-        x = asked(writer, "x", weights.domain)
-        return Comprehension("[]", f"{table}[{x}]", f"for x in {column}")
-    row = writer.constant(wanted, weight_rows(writer, [weights.row])[0])
-    bounds = number_bounds(operand.type)
-    return _multiples(writer, weights, operand, row, column, bounds)
-
-
-def _multiples(
+def _sums_of(
     writer: Writer,
-    weights: NumberWeights,
-    operand: Node,
-    row: str,
-    column: str,
-    bounds: tuple[float, float] | None,
-) -> Code:
-    if isinstance(operand.type, Integer):
-        lo, hi = operand.type.lo, operand.type.hi
-        if hi - lo < MOST_MULTIPLES:
-            product = f"tuple(x * w for w in {row})"
-            table = writer.constant(
-                f"{column}_multiples",
-                Comprehension("{}", f"x: {product}", f"for x in range({lo}, {hi + 1})"),
-            )
-            return Comprehension("[]", f"{table}[x]", f"for x in {column}")
-    return Comprehension("[]", f"[x * w for w in {row}]", f"for x in {column}")
+    node: Node,
+    start: str | Sequence[float],
+    features: Sequence[Feature],
+    *,
+    exact: bool,
+) -> str:
+    """A variable: for each position the start (a bias, or earlier sums) and the features added."""
+    if not isinstance(start, str):
+        bias = writer.constant(f"{node.name}_bias", weight_rows(writer, [start])[0])
+        start = f"[{bias}] * n"
+    if not features:
+        return writer.assign(f"{node.name}_sums", start)
+    rows = Call("zip", (start, *(_rows(writer, feature) for feature in features)))
+    columns = writer.assign(f"{node.name}_rows", rows)
+    total = "list(map(sum, zip(*rows)))" if exact else f"{writer.use('add_up')}(rows)"
+    each = Comprehension("[]", total, f"for rows in {columns}")
+    return writer.assign(f"{node.name}_sums", each)
+
+
+def _rows(writer: Writer, feature: Feature) -> Code:
+    """A row of weights for each position."""
+    column = writer.columns[feature.node]
+    if isinstance(feature.weights, TableWeights):
+        rows = weight_rows(writer, feature.weights.rows)
+        table = writer.constant(f"{column}_weights", dictionary(feature.weights.domain, rows))
+        x = asked(writer, "x", feature.weights.domain)
+        return Comprehension("[]", f"{table}[{x}]", f"for x in {column}")
+    row = writer.constant(f"{column}_weights", weight_rows(writer, [feature.weights.row])[0])
+    product = f"tuple(x * w for w in {row})"
+    multiples = _multiples(feature.node)
+    if multiples is None:
+        return Comprehension("[]", product, f"for x in {column}")
+    products = Comprehension("{}", f"x: {product}", f"for x in {multiples}")
+    name = writer.constant(f"{column}_multiples", products)
+    return Comprehension("[]", f"{name}[x]", f"for x in {column}")
+
+
+def _multiples(node: Node) -> str | None:
+    """The values of a number, if they are few."""
+    if isinstance(node.type, Integer) and node.type.hi - node.type.lo < MOST_MULTIPLES:
+        lo, hi = node.type.lo, node.type.hi
+        return f"range({hi + 1})" if lo == 0 else f"range({lo}, {hi + 1})"
+    return None
+
+
+def _add_numbers(writer: Writer, node: Node, sums: str, features: Sequence[Feature]) -> str:
+    """A variable: the sums with numbers times weights added, one number after the other."""
+    rows = [f.weights.row for f in features if isinstance(f.weights, NumberWeights)]
+    by_label = list(zip(*rows, strict=True))
+    table = writer.constant(
+        f"{node.name}_numbers", Display("()", tuple(weight_rows(writer, by_label)))
+    )
+    xs = [f"x{k}" for k in range(len(features))]
+    ws = [f"w{k}" for k in range(len(features))]
+    terms = " + ".join(["s", *(f"{x} * {w}" for x, w in zip(xs, ws, strict=True))])
+    weights = ", ".join(ws) if len(ws) > 1 else f"{ws[0]},"
+    each = Comprehension("[]", terms, f"for s, ({weights}) in zip(sums, {table})")
+    name = writer.namer.name(f"add_to_{node.name}")
+    lines = [f"def {name}(sums, {', '.join(xs)}):", *lay_out(each, indent=1, prefix="return ")]
+    writer.functions.append("\n".join(lines))
+    columns = [writer.columns[f.node] for f in features]
+    rows_of = writer.assign(f"{node.name}_rows", Call("zip", (sums, *columns)))
+    added = Comprehension("[]", f"{name}(*row)", f"for row in {rows_of}")
+    return writer.assign(f"{node.name}_sums", added)

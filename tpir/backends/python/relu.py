@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tpir.backends.python.layout import Comprehension, Display
+from tpir.backends.python.layout import Comprehension, assign, display
 from tpir.backends.python.numbers import weight_rows
 from tpir.backends.python.writer import Writer
 from tpir.ir.functions import ReluFunction
 from tpir.ir.program import Node
+
+UNROLLED = 16
+"""Up to this many sums are variables of their own, which is faster."""
 
 
 def write_relu(writer: Writer, node: Node, function: ReluFunction) -> None:
@@ -16,9 +19,7 @@ def write_relu(writer: Writer, node: Node, function: ReluFunction) -> None:
     inputs = inputs[: function.arity]
     columns = [writer.columns[operand] for operand in node.operands]
     name = _function(writer, node, function, inputs)
-    if not columns:
-        writer.columns[node] = writer.assign(node.name, f"[{name}()] * n")
-    elif len(columns) == 1:
+    if len(columns) == 1:
         table = Comprehension("{}", f"x: {name}(x)", f"for x in set({columns[0]})")
         known = writer.assign(f"known_{node.name}", table)
         each = Comprehension("[]", f"{known}[x]", f"for x in {columns[0]}")
@@ -33,28 +34,33 @@ def write_relu(writer: Writer, node: Node, function: ReluFunction) -> None:
 
 def _function(writer: Writer, node: Node, function: ReluFunction, inputs: list[str]) -> str:
     """A function of the module: one unit after the other, and only those that are active."""
-    outputs = range(len(function.c))
-    units = [
-        (bias, *function.v[h], *(row[h] for row in function.w))
-        for h, bias in enumerate(function.b)
-    ]
-    sums = ", ".join(f"s{k}" for k in outputs)
-    weights = ", ".join(f"w{k}" for k in outputs)
     factors = [f"v{k}" for k in range(len(inputs))]
-    bias, start = writer.constant(f"{node.name}_bias", weight_rows(writer, [function.c])[0]), ""
-    rows = writer.constant(f"{node.name}_units", Display("()", tuple(weight_rows(writer, units))))
+    before = [(bias, *row) for bias, row in zip(function.b, function.v, strict=True)]
+    after = [tuple(row[h] for row in function.w) for h in range(len(before))]
+    units = writer.constant(f"{node.name}_units", display("()", weight_rows(writer, before)))
+    outputs = writer.constant(f"{node.name}_outputs", display("()", weight_rows(writer, after)))
+    start = writer.constant(f"{node.name}_start", weight_rows(writer, [function.c])[0])
     name = writer.namer.name(f"compute_{node.name}")
-    hidden = "".join(f" + {v} * {x}" for v, x in zip(factors, inputs, strict=True))
-    start = f"{sums} = {bias}" if len(outputs) > 1 else f"(s0,) = {bias}"
+    hidden = " + ".join(["b", *(f"{v} * {x}" for v, x in zip(factors, inputs, strict=True))])
+    clause = f"for {', '.join(['b', *factors])} in {units}"
     lines = [
         f"def {name}({', '.join(inputs)}):",
-        f"    {start}",
-        f"    for {', '.join(['b', *factors])}, {weights} in {rows}:",
-        f"        h = b{hidden}",
-        "        if h > 0.0:",
-        *(f"            s{k} += h * w{k}" for k in outputs),
-        f"    sums = ({sums}{',' if len(outputs) == 1 else ''})",
+        *assign("hidden", Comprehension("[]", hidden, clause), indent=1),
+        *_sums(len(function.c), start, outputs),
         "    return sums.index(max(sums))",
     ]
     writer.functions.append("\n".join(lines))
     return name
+
+
+def _sums(count: int, start: str, outputs: str) -> list[str]:
+    """Statements that add up what the active units give; unrolled, unless that is too wide."""
+    loop = [f"    for h, row in zip(hidden, {outputs}):", "        if h > 0.0:"]
+    if not 2 <= count <= UNROLLED:
+        add = "            sums = [s + h * w for s, w in zip(sums, row)]"
+        return [f"    sums = {start}", *loop, add]
+    sums = ", ".join(f"s{k}" for k in range(count))
+    weights = ", ".join(f"w{k}" for k in range(count))
+    adds = [f"            s{k} += h * w{k}" for k in range(count)]
+    unpack = f"            {weights} = row"
+    return [f"    {sums} = {start}", *loop, unpack, *adds, f"    sums = ({sums})"]

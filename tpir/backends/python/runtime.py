@@ -148,9 +148,7 @@ def matching(keys, queries, holds):
 _MATCHING_SO_FAR = '''
 def matching_so_far(keys, queries, holds):
     """Rows: for each query the positions, up to its own, of the keys that match it."""
-    return [
-        [j for j in range(i + 1) if holds(keys[j], query)] for i, query in enumerate(queries)
-    ]
+    return [[j for j in range(i + 1) if holds(keys[j], query)] for i, query in enumerate(queries)]
 '''
 
 _SUMS = '''
@@ -219,9 +217,15 @@ def weights(*numbers):
     return tuple(row)
 '''
 
+_STEPS = '''
+def steps(*runs):
+    """A tuple of values, each repeated: steps((7, 2), (3, 1)) is (7, 7, 3)."""
+    return tuple(value for value, count in runs for _ in range(count))
+'''
+
 _ADD_UP = '''
 def add_up(rows):
-    """The sum of rows of numbers, from left to right: the order of floats is part of the meaning."""
+    """The sum of rows of numbers, strictly from left to right."""
     total = rows[0]
     for row in rows[1:]:
         total = [a + b for a, b in zip(total, row)]
@@ -307,6 +311,7 @@ _SOURCES = {
     "best": (_BEST, ()),
     "best_so_far": (_BEST_SO_FAR, ()),
     "weights": (_WEIGHTS, ()),
+    "steps": (_STEPS, ()),
     "add_up": (_ADD_UP, ()),
     "winner": (_WINNER, ()),
     "truth": (_TRUTH, ("Failure",)),

@@ -1,7 +1,7 @@
-"""Selectors and what is made of them, so that time grows with the length and not with its square.
+"""Selectors, written so that time grows with the length of the input and not with its square.
 
-A select whose keys must equal one wanted key (an equality, a relation with one key a row, always) is
-*keyed*: the positions of each key are found once. The rest are rows: lists of selected positions.
+A select whose keys must equal one wanted key (an equality, a relation with one key a row, always)
+is *keyed*: the positions of each key are found once. The rest are rows: lists of positions.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tpir.backends.python.expressions import GUARDED, is_safe
-from tpir.backends.python.layout import Call, Code, Comprehension, display
-from tpir.backends.python.maps import asked, dictionary, key_of
+from tpir.backends.python.layout import WIDTH, Call, Code, Comprehension, display, flat
+from tpir.backends.python.tables import asked, dictionary, key_of, table_row
 from tpir.backends.python.writer import Writer, collides
 from tpir.ir.expressions import ORDERINGS, BinaryOp
 from tpir.ir.functions import Domain, Relation
@@ -87,6 +87,7 @@ class Selectors:
 
     def rows(self, node: Node) -> str:
         """A variable that holds the selected positions, ascending, for each query."""
+        code: Code
         match self.found[node]:
             case Rows(name):
                 return name
@@ -124,16 +125,14 @@ class Selectors:
             want = self._want(node, relation.queries, rows, typed)
             at_index = isinstance(key_node.op, Indices)
             return Keyed(keys, queries, want, at_index)
-        sets = [
+        sets: list[Code] = [
             display("{}", [key_of(v, typed) for v in row]) if row else "()" for row in rows
         ]
         table = self.writer.constant(node.name, dictionary(relation.queries, sets))
         holds = f"lambda key, query: key in {table}[query]"
         return self._matching(node, keys, self._typed_column(query_node, relation.queries), holds)
 
-    def _want(
-        self, node: Node, queries: Domain, rows: list[tuple[Value, ...]], typed: bool
-    ) -> str:
+    def _want(self, node: Node, queries: Domain, rows: list[tuple[Value, ...]], typed: bool) -> str:
         """The wanted key as an expression in ``x``."""
         if all(len(row) == len(rows[0]) for row in rows) and (
             not rows[0] or all(same_value(row[0], rows[0][0]) for row in rows)
@@ -143,10 +142,14 @@ class Selectors:
         full = all(rows)
         if full and all(same_value(q, row[0]) for q, row in zip(queries, rows, strict=True)):
             return f"{self.writer.use('typed')}(x)" if typed else "x"
+        name = node.name
         kept = [(q, row[0]) for q, row in zip(queries, rows, strict=True) if row]
         entries = dictionary_of(kept, collides(queries), typed)
-        table = self.writer.constant(node.name, entries)
-        return f"{table}[{x}]" if full else f"{table}.get({x})"
+        at_index = isinstance(node.operands[0].op, Indices)
+        if full or (not at_index and len(flat(entries)) > WIDTH - len(name) - 3):
+            values = [key_of(row[0], typed) if row else "None" for row in rows]
+            return f"{self.writer.constant(name, table_row(self.writer, queries, values))}[{x}]"
+        return f"{self.writer.constant(name, entries)}.get({x})"
 
     def _comparison(self, node: Node, op: BinaryOp) -> Selection:
         key_node, query_node = node.operands
@@ -189,12 +192,6 @@ def reachable_rows(relation: Relation, domain: Domain) -> list[tuple[Value, ...]
     return [tuple(v for v in row if value_key(v) in known) for row in relation.rows]
 
 
-def dictionary_of(
-    pairs: list[tuple[Value, Value]], typed_keys: bool, typed_values: bool
-) -> Code:
+def dictionary_of(pairs: list[tuple[Value, Value]], typed_keys: bool, typed_values: bool) -> Code:
     """A dict display from values to values."""
-    return display(
-        "{}", [f"{key_of(k, typed_keys)}: {key_of(v, typed_values)}" for k, v in pairs]
-    )
-
-
+    return display("{}", [f"{key_of(k, typed_keys)}: {key_of(v, typed_values)}" for k, v in pairs])

@@ -1,4 +1,4 @@
-"""The module under construction: names, constants, helpers in use, and the statements of ``run``."""
+"""The module under construction: names, constants, helpers in use, statements of ``run``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADER = (
     *("PROGRAM", "VOCABULARY", "LABELS", "CONTEXT", "CAUSAL", "ACCEPTS", "FINGERPRINT"),
     *("KNOWN", "run"),
 )
-VARIABLES = ("x", "y", "z", "i", "j", "n", "row", "rows", "key", "query", "w", "features")
+VARIABLES = ("tokens", "n", "i", "j", "x", "y", "z", "w", "key", "query", "row", "rows", "sums")
 """What the statements of ``run`` call the elements that they go through."""
 
 
