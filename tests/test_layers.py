@@ -39,7 +39,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
 # The files of lower/ and backends/ that touch weights; their siblings leave torch to them.
-TOUCH_WEIGHTS = frozenset({"tpir.lower.tensors"})
+TOUCH_WEIGHTS = frozenset({"tpir.backends.transformer_program_weights", "tpir.lower.tensors"})
 
 # Lazy loading keeps torch out of `tpir run prog.rasp`; nowhere else may a function hide an import.
 MAY_IMPORT_LATE = ("", "cli", "__main__")
