@@ -26,9 +26,9 @@ def parse(
 ) -> Program:
     """Read ``.rasp`` text into a verified program. Law: ``parse(print_program(p)) == p``.
 
-    ``name`` is what errors call the text. ``vocabulary`` and ``context`` (tokens, specials included)
-    are for files that do not state them. ``output`` names the variable that is the one output; without
-    it, the file's ``output`` statements say, or else it is the last sequence.
+    ``name`` is what errors call the text. ``vocabulary`` and ``context`` (tokens, specials
+    included) are for files that do not state them. ``output`` names the variable that is the one
+    output; without it, the file's ``output`` statements say, or else it is the last sequence.
     Raises TpirError, with a span, for text that is not a program.
     """
     text = Source(name, source)

@@ -47,9 +47,7 @@ def _arguments(
     if not least <= len(found) <= most:
         expected = f"{least}" if least == most else f"{least} to {most}"
         plural = "" if expected == "1" else "s"
-        raise evaluator.error(
-            f"{name} takes {expected} argument{plural}, found {len(found)}", call
-        )
+        raise evaluator.error(f"{name} takes {expected} argument{plural}, found {len(found)}", call)
     return found
 
 
@@ -130,7 +128,8 @@ def _choose(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
     for argument in arguments[1:]:
         if not isinstance(argument, syntax.Keyword) or argument.name in seen:
             raise evaluator.error(
-                "after the selector, choose takes order=, score= and otherwise=, each once", argument
+                "after the selector, choose takes order=, score= and otherwise=, each once",
+                argument,
             )
         seen.add(argument.name)
         match argument.name:
@@ -207,9 +206,9 @@ def _raw(evaluator: Evaluator, expression: syntax.Expression, count: int) -> ir.
             return ir.Argument(number - 1)
         case syntax.Group(inner=inner):
             return below(inner)
-        case syntax.Unary(op=ir.UnaryOp.NEGATE, operand=syntax.Literal(value=value)) if (
-            isinstance(value, int | float) and not isinstance(value, bool)
-        ):
+        case syntax.Unary(op=ir.UnaryOp.NEGATE, operand=syntax.Literal(value=value)) if isinstance(
+            value, int | float
+        ) and not isinstance(value, bool):
             return ir.Literal(-value)  # a number with its sign; -(1) is the operator
         case syntax.Unary(op=op, operand=operand):
             return ir.Unary(op, below(operand))

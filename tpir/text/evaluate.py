@@ -171,11 +171,11 @@ class Evaluator:
             case syntax.Call(function=syntax.Name(text="indicator"), arguments=arguments) if (
                 "indicator" not in self.names
             ):
-                if len(arguments) != 1 or isinstance(arguments[0], syntax.Keyword | syntax.Operator):
+                if len(arguments) != 1 or isinstance(
+                    arguments[0], syntax.Keyword | syntax.Operator
+                ):
                     raise self.error("indicator takes one argument", expression)
-                return self._unary(
-                    expression, ir.UnaryOp.INDICATOR, arguments[0], operands, False
-                )
+                return self._unary(expression, ir.UnaryOp.INDICATOR, arguments[0], operands, False)
             case syntax.Binary(op=op, left=left, right=right):
                 first = self._infix(left, operands, False)
                 second = self._infix(right, operands, False)
@@ -199,7 +199,9 @@ class Evaluator:
             case syntax.ListLiteral():
                 raise self.error("lists are not supported yet", expression)
             case syntax.Parameter(number=number):
-                raise self.error(f"${number} can only stand in the first argument of map", expression)
+                raise self.error(
+                    f"${number} can only stand in the first argument of map", expression
+                )
         assert isinstance(expression, syntax.Readout)
         return self.functions["classify"](self, expression, root)
 
@@ -282,9 +284,9 @@ class Evaluator:
             case syntax.Binary(left=left, right=right):
                 return self._is_atom(left) and self._is_atom(right)
             case syntax.Call(function=syntax.Name(text="indicator"), arguments=(argument,)):
-                return not isinstance(
-                    argument, syntax.Keyword | syntax.Operator
-                ) and self._is_atom(argument)
+                return not isinstance(argument, syntax.Keyword | syntax.Operator) and self._is_atom(
+                    argument
+                )
             case syntax.IfElse():
                 parts = (expression.then, expression.condition, expression.otherwise)
                 return all(self._is_atom(part) for part in parts)
@@ -293,7 +295,9 @@ class Evaluator:
     def fold(self, expression: ir.Expression, where: syntax.Expression) -> Atom:
         """The value of an expression over atoms."""
         match expression:
-            case ir.Binary(ir.BinaryOp.POWER, ir.Literal(int() as base), ir.Literal(int() as power)):
+            case ir.Binary(
+                ir.BinaryOp.POWER, ir.Literal(int() as base), ir.Literal(int() as power)
+            ):
                 if base.bit_length() * max(power, 0) > _LONGEST_INTEGER:
                     raise self.error("the result is too large", where)
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100
 INDENT = "    "
+_WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^ "])+')
 
 
 def fill(pieces: Iterable[str], indent: str, hang: str) -> list[str]:
@@ -20,6 +22,11 @@ def fill(pieces: Iterable[str], indent: str, hang: str) -> list[str]:
         room -= len(piece) + (0 if fresh else 1)
         fresh = False
     return [*lines, line]
+
+
+def wrapped(line: str) -> list[str]:
+    """A line of text, broken at spaces outside quotes where it is too long."""
+    return [line] if len(line) <= WIDTH else fill(_WORD.findall(line), "", INDENT)
 
 
 def listed(parts: Sequence[str], opening: str, closing: str) -> list[str]:

@@ -37,7 +37,9 @@ def _check_arity(
     for row in table.rows:
         arity = len(row.patterns[0].cells)
         if arity != count and row.patterns[0].cells != (None,):
-            raise evaluator.error(f"table {table.name} takes {arity} arguments, found {count}", call)
+            raise evaluator.error(
+                f"table {table.name} takes {arity} arguments, found {count}", call
+            )
 
 
 def _relu(
@@ -51,7 +53,9 @@ def _relu(
     numbers, float32 = evaluator.rows.numbers, statement.float32
     bias = statement.biases[0]
     outputs = len(bias.numbers)
-    v, b, w = [], [], []
+    v: list[tuple[float, ...]] = []
+    b: list[float] = []
+    w: list[tuple[float, ...]] = []
     for unit in statement.units:
         v.append(numbers(unit.inputs, arity, float32, "input"))
         w.append(numbers(unit.outputs, outputs, float32, "output"))
@@ -61,31 +65,31 @@ def _relu(
     return ReluFunction(tuple(v), tuple(b), columns, numbers(bias, outputs, float32, "output"))
 
 
-def classify(evaluator: Evaluator, expression: syntax.Expression, root: bool) -> Node:
+def classify(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
     """``classify { … }`` and ``classify_pooled … { … }``."""
-    assert isinstance(expression, syntax.Readout)
-    labels = _labels(evaluator, expression)
+    assert isinstance(call, syntax.Readout)
+    labels = _labels(evaluator, call)
     bias: tuple[float, ...] | None = None
     operands: list[Node] = []
     weights: list[FeatureWeights] = []
-    for item in expression.items:
+    for item in call.items:
         content = item.content
         if item.name is not None and not isinstance(content, syntax.Values):
             node = evaluator.lookup(syntax.Name(item.start, item.end, item.name))
             if not isinstance(node, Node):
                 raise evaluator.error(f"{item.name} is not a sequence", item)
             operands.append(node)
-            weights.append(_feature(evaluator, expression, item, node, len(labels)))
+            weights.append(_feature(evaluator, call, item, node, len(labels)))
         elif isinstance(content, syntax.Weights):
             if bias is not None:
                 raise evaluator.error("a readout has one bias", item)
             numbers = evaluator.rows.numbers
-            bias = numbers(content, len(labels), expression.float32, "label")
+            bias = numbers(content, len(labels), call.float32, "label")
     bias = (0.0,) * len(labels) if bias is None else bias
     op: Readout = Classify(labels, bias, tuple(weights))
-    if expression.pool is not None:
-        op = ClassifyPooled(labels, bias, tuple(weights), expression.pool)
-    return evaluator.add(op, operands, expression, root)
+    if call.pool is not None:
+        op = ClassifyPooled(labels, bias, tuple(weights), call.pool)
+    return evaluator.add(op, operands, call, root)
 
 
 def _labels(evaluator: Evaluator, expression: syntax.Readout) -> tuple[Value, ...]:

@@ -9,7 +9,9 @@ from tpir.ir.values import show_value
 from tpir.text.builtins import BUILT_IN_NAMES
 from tpir.text.nesting import Nesting
 
-KEYWORDS = frozenset("and or not if else in for def return True False".split())
+KEYWORDS = frozenset(
+    ("and", "or", "not", "if", "else", "in", "for", "def", "return", "True", "False")
+)
 RESERVED = KEYWORDS | BUILT_IN_NAMES
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

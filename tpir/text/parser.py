@@ -27,10 +27,14 @@ _UNSUPPORTED = {
 }
 
 _STARTS = {"NAME", "NUMBER", "LPAR"}
-_EXPRESSION = _STARTS | {"STRING", "TRUE", "FALSE", "MINUS", "NOT", "LSQB", "PARAMETER"} | {
-    "CLASSIFY",
-    "CLASSIFY_POOLED",
-}
+_EXPRESSION = (
+    _STARTS
+    | {"STRING", "TRUE", "FALSE", "MINUS", "NOT", "LSQB", "PARAMETER"}
+    | {
+        "CLASSIFY",
+        "CLASSIFY_POOLED",
+    }
+)
 _INFIX = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "CARET", "COMPARE", "AND", "OR", "IF"}
 _VALUES = {"SIGNED", "STRING", "TRUE", "FALSE"}
 _STATEMENTS = {"OUTPUT", "TABLE", "RELU"}
@@ -58,7 +62,9 @@ _WORDS = {
 
 
 _SIGNS = {"__ANON_0": "->", "__ANON_1": "..", "COMPARE": "=="}
-_WORD = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|[0-9.]+|"(?:[^"\\\n]|\\[^\n])*"|->|[=!<>]=|.', re.DOTALL)
+_WORD = re.compile(
+    r'[A-Za-z_][A-Za-z0-9_]*|[0-9.]+|"(?:[^"\\\n]|\\[^\n])*"|->|[=!<>]=|.', re.DOTALL
+)
 
 
 def parse_syntax(source: Source) -> File:
@@ -85,7 +91,10 @@ def _grammar() -> Lark:
 
 
 def grammar_text() -> str:
-    """The text of ``rasp.lark``. A test holds it to lark's ``strict=True``, which takes half a second."""
+    """The text of ``rasp.lark``.
+
+    Lark's ``strict=True`` accepts it: a test checks that, because the check takes half a second.
+    """
     return (files("tpir.grammar") / "rasp.lark").read_text(encoding="utf-8")
 
 
@@ -120,7 +129,9 @@ def _explain(
         return source.error(f"the file ends too early: expected {wanted}", max(0, start - 1), start)
     if found == '"':
         message = "this word has no closing quote, or an escape that is none"
-        return source.error(message, start, start + 1, r"escapes are \" \\ \/ \b \f \n \r \t \uXXXX")
+        return source.error(
+            message, start, start + 1, r"escapes are \" \\ \/ \b \f \n \r \t \uXXXX"
+        )
     return source.error(f"expected {wanted}, found {found!r}", start, start + len(found))
 
 
@@ -130,7 +141,7 @@ def _unsupported(
     """What to say where a part of the language stands that tpir does not know yet."""
     if found in ("def", "return", "for", "in"):
         return _UNSUPPORTED[found]
-    if found in ("{", "[") and ("LPAR" in expected or found == "{" and expected >= _STARTS):
+    if found in ("{", "[") and ("LPAR" in expected or (found == "{" and expected >= _STARTS)):
         return _UNSUPPORTED[found]
     statement = before is not None and text[: before.start_pos].rstrip()[-1:] in ("", ";", "}")
     if before is not None and statement and before in ("load", "set", "show"):
@@ -164,7 +175,9 @@ def expected_in_words(expected: set[str]) -> str:
     if rest >= _INFIX - {"MINUS"}:
         parts.append("an operator")
         rest -= _INFIX
-    parts.extend(sorted(_WORDS.get(name, f"'{name.lower()}'") for name in rest if name not in _SIGNS))
+    parts.extend(
+        sorted(_WORDS.get(name, f"'{name.lower()}'") for name in rest if name not in _SIGNS)
+    )
     parts.extend(sorted(f"'{_SIGNS[name]}'" for name in rest if name in _SIGNS))
     if len(parts) < 2:
         return parts[0] if parts else "nothing more"

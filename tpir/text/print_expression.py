@@ -67,8 +67,11 @@ def _keeps(expression: Expression, order: dict[int, None]) -> bool:
             constant = isinstance(left, Literal) and isinstance(right, Literal)
             return not constant and _keeps(left, order) and _keeps(right, order)
         case IfElse(then, condition, otherwise):
-            return not isinstance(condition, Literal) and all(
-                [_keeps(part, order) for part in (then, condition, otherwise)]
+            return (
+                not isinstance(condition, Literal)
+                and _keeps(then, order)
+                and _keeps(condition, order)
+                and _keeps(otherwise, order)
             )
 
 

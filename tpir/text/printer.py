@@ -1,4 +1,6 @@
-"""Programs as canonical ``.rasp`` text. Laws: ``parse(print(p)) == p``; printing again is the same text.
+"""Programs as canonical ``.rasp`` text.
+
+Laws: ``parse(print(p)) == p``; printing what was parsed gives the same text, byte for byte.
 
 Every node is one statement, but selectors that one statement alone uses stand inside it.
 """
@@ -30,7 +32,6 @@ from tpir.ir.ops import (
     Indices,
     Map,
     Not,
-    Op,
     Or,
     Otherwise,
     Preference,
@@ -41,7 +42,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.values import show_value, value_key
-from tpir.text.layout import INDENT, WIDTH, block, fill, listed
+from tpir.text.layout import INDENT, block, fill, listed, wrapped
 from tpir.text.naming import Names
 from tpir.text.nesting import Nesting
 from tpir.text.notes import NOWHERE, comment_lines, show_place
@@ -51,7 +52,10 @@ from tpir.text.tables import feature_items, relation_items, score_items, table_i
 
 
 def print_program(program: Program) -> str:
-    """The canonical text of a program, the same every time. Raises TpirError for non-finite weights."""
+    """The canonical text of a program, the same every time.
+
+    Raises TpirError for weights that are not finite.
+    """
     try:
         return "\n".join([*_header(program.header), *_Printer(program).lines()]) + "\n"
     except RecursionError:
@@ -67,7 +71,7 @@ def _header(header: Header) -> Iterator[str]:
     if header.causal:
         yield "causal;"
     if header.accepts is not None:
-        yield f"accepts {header.accepts};"
+        yield from wrapped(f"accepts {header.accepts};")
 
 
 def _values(keyword: str, values: Sequence[object]) -> list[str]:
@@ -130,7 +134,7 @@ class _Printer:
             case Classify() | ClassifyPooled():
                 lines = self._readout(node, node.op)
             case _:
-                lines = [f"{self._root} = {self._text(node, root=True)};"]
+                lines = wrapped(f"{self._root} = {self._text(node, root=True)};")
         lines[-1] += note
         self._current.lines = lines
         return self._current

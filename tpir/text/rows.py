@@ -1,7 +1,7 @@
 """From the rows of a table, as written, to a finite function over given domains.
 
-A row with fewer ``_`` wins over one with more, wherever it stands, so a row can be added anywhere. Rows
-that would be ignored are errors, and so are arguments without a row.
+A row with fewer ``_`` wins over one with more, wherever it stands, so a row can be added anywhere.
+Rows that would be ignored are errors, and so are arguments without a row.
 """
 
 from __future__ import annotations
@@ -73,7 +73,12 @@ class RowReader:
         return ScoreTable(queries, keys, tuple(tuple(row[k] for k in order) for row in rows))
 
     def feature(
-        self, rows: Sequence[Row], domain: Domain, labels: int, float32: bool, place: tuple[int, int]
+        self,
+        rows: Sequence[Row],
+        domain: Domain,
+        labels: int,
+        float32: bool,
+        place: tuple[int, int],
     ) -> TableWeights:
         """The weights that a categorical feature of a readout adds to each label."""
         read = self._weights(labels, float32)
@@ -125,9 +130,7 @@ class RowReader:
     def _refuse_keys(self, statement: TableStatement) -> None:
         if statement.keys:
             listed = statement.keys[0]
-            raise self.source.error(
-                "only a table of scores has keys {…}", listed.start, listed.end
-            )
+            raise self.source.error("only a table of scores has keys {…}", listed.start, listed.end)
 
     # ---- which rows apply where
 

@@ -41,7 +41,7 @@ class Source:
         return bisect_right(self._starts, offset)
 
     def span(self, start: int, end: int) -> Span:
-        """The place of the characters ``start`` to ``end`` (not included), cut at the line's end."""
+        """The place of the characters from ``start`` up to ``end``, cut at the line's end."""
         line = self.line_at(start)
         begin = self._starts[line - 1]
         finish = self._starts[line] - 1 if line < len(self._starts) else len(self.text)

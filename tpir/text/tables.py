@@ -1,8 +1,8 @@
 """Compact rows for finite functions: values grouped by result, the rest under ``_``.
 
-``cover`` finds few rows. It works on an array of result codes and gives, for each row, a cell for each
-argument; a row with fewer ``_`` wins over one with more, so a row of ``_`` may be a default for the
-whole table or for a slice of it.
+``cover`` finds few rows. It works on an array of result codes and gives, for each row, a cell for
+each argument; a row with fewer ``_`` wins over one with more, so a row of ``_`` may be a default
+for the whole table or for a slice of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Cover = list[tuple[Cells, int]]
 Result = TypeVar("Result", bound=Hashable)
 
 _TRY_ORDERS = 4096
-"""Tables up to this many rows are laid out in every order of the arguments, and the best is taken."""
+"""Tables up to this size are tried with their arguments in every order, and the best is taken."""
 
 
 def table_items(table: Table) -> list[list[str]]:
@@ -88,9 +88,12 @@ def _items(codes: Codes, shown: list[list[str]], domains: tuple[Domain, ...]) ->
             default = code
         else:
             patterns.setdefault(code, []).append(cells)
-    rows = [(code, _row_order(found)) for code, found in patterns.items() if code != default]
+    rows = [
+        (code, _row_order(_merged(found))) for code, found in patterns.items() if code != default
+    ]
     if default is not None:
-        rows.append((default, [*patterns.get(default, []), (None,) * len(domains)]))
+        rest = _row_order(_merged(patterns.get(default, [])))
+        rows.append((default, [*rest, (None,) * len(domains)]))
     items = []
     for code, found in rows:
         pieces: list[str] = []
@@ -99,6 +102,21 @@ def _items(codes: Codes, shown: list[list[str]], domains: tuple[Domain, ...]) ->
             pieces.extend(_pattern(cells, domains))
         items.append([*pieces, "->", *shown[code]])
     return items
+
+
+def _merged(found: list[Cells]) -> list[Cells]:
+    """The same patterns, those that differ in the values of one argument only made one."""
+    for axis in range(len(found[0]) if found and len(found[0]) > 1 else 0):
+        together: dict[tuple[object, ...], list[Cells]] = {}
+        for cells in found:
+            rest = (*cells[:axis], cells[axis] is None, *cells[axis + 1 :])
+            together.setdefault(rest, []).append(cells)
+        found = []
+        for group in together.values():
+            union = tuple(sorted(k for cells in group for k in cells[axis] or ()))
+            cell = union if group[0][axis] is not None else None
+            found.append((*group[0][:axis], cell, *group[0][axis + 1 :]))
+    return found
 
 
 def _row_order(found: list[Cells]) -> list[Cells]:
@@ -170,7 +188,7 @@ def _cost(found: Cover) -> int:
 
 
 def _cover(codes: Codes, given: int | None) -> Cover:
-    """Rows for all cells but those with the code ``given``, which a wider row already gives them."""
+    """Rows for all cells but those of code ``given``, which a wider row already gives them."""
     wild = (None,) * codes.ndim
     counts = np.bincount(codes.ravel(), minlength=0 if given is None else given + 1)
     if np.count_nonzero(counts) == 1:
@@ -181,18 +199,15 @@ def _cover(codes: Codes, given: int | None) -> Cover:
     groups = _groups(codes)
     if len(groups) == 1:
         return [((None, *cells), code) for cells, code in _cover(codes[0], given)]
-    default = given
     options: list[Cover] = []
     for candidate in dict.fromkeys((given, int(counts.argmax()), _common_default(codes, groups))):
-        if candidate is None or counts[candidate] == 0 and candidate != given:
+        if candidate is None or (counts[candidate] == 0 and candidate != given):
             continue
-        default = candidate
         rows: Cover = []
         for members in groups:
-            rows.extend(
-                ((members, *cells), code) for cells, code in _cover(codes[members[0]], default)
-            )
-        options.append(rows if default == given else [*rows, (wild, default)])
+            found = _cover(codes[members[0]], candidate)
+            rows.extend(((members, *cells), code) for cells, code in found)
+        options.append(rows if candidate == given else [*rows, (wild, candidate)])
     return min(options, key=_cost)
 
 
@@ -203,7 +218,7 @@ def _common_default(codes: Codes, groups: list[tuple[int, ...]]) -> int:
 
 
 def _cover_line(codes: Codes, counts: NDArray[np.int64], given: int | None) -> Cover:
-    default, rows = given, []
+    default = given
     largest = int(counts.argmax())
     if given is None or counts[given] == 0:
         default = largest if counts[largest] > 1 else None
@@ -211,10 +226,10 @@ def _cover_line(codes: Codes, counts: NDArray[np.int64], given: int | None) -> C
     for k, code in enumerate(codes.tolist()):
         if code != default:
             order.setdefault(code, []).append(k)
-    rows = [((tuple(members),), code) for code, members in order.items()]
+    rows: Cover = [((tuple(members),), code) for code, members in order.items()]
     if default is not None and default != given:
         rows.append(((None,), default))
-    return list(rows)
+    return rows
 
 
 def _groups(codes: Codes) -> list[tuple[int, ...]]:
