@@ -1,1 +1,55 @@
-"""tpir: a compiler for Transformer Programs."""
+"""tpir: a compiler for Transformer Programs.
+
+A dozen names: ``load``, ``lower``, ``parse``, ``format``, ``optimise``, ``emit``, ``compile``,
+``run`` and ``check`` do what the commands of the same names do; ``Program``, ``Artefact``,
+``Verdict`` and ``TpirError`` are what they deal in.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tpir.api import check, compile, emit, format, load, lower, optimise, parse, run
+    from tpir.equiv.artefact import Artefact
+    from tpir.equiv.verdict import Verdict
+    from tpir.errors import TpirError
+    from tpir.ir.program import Program
+
+__all__ = [
+    "Artefact",
+    "Program",
+    "TpirError",
+    "Verdict",
+    "check",
+    "compile",
+    "emit",
+    "format",
+    "load",
+    "lower",
+    "optimise",
+    "parse",
+    "run",
+]
+
+_HOMES = {
+    "Artefact": "tpir.equiv.artefact",
+    "Program": "tpir.ir.program",
+    "TpirError": "tpir.errors",
+    "Verdict": "tpir.equiv.verdict",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for, so that each part starts with what it needs."""
+    if name not in __all__:
+        raise AttributeError(f"module 'tpir' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES.get(name, "tpir.api")), name)
+    globals()[name] = value
+    return value
+
+
+if "IPython" in sys.modules:
+    import_module("tpir.view.notebook").register()

@@ -1,0 +1,141 @@
+"""The library in a few typed calls; what the command line does, these do.
+
+Everything here starts without torch. Functions that need a model import it when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tpir.backends.python import emit_python
+from tpir.equiv.artefact import (
+    Artefact,
+    ReadOptions,
+    checkpoint_artefact,
+    load_artefact,
+    program_artefact,
+)
+from tpir.equiv.guard import verify_each as guard
+from tpir.equiv.sides import compare, spaces_to_check
+from tpir.equiv.verdict import Verdict
+from tpir.errors import TpirError
+from tpir.ir.program import Program
+from tpir.ir.values import Value
+from tpir.passes.pipeline import level as passes_of_level
+from tpir.passes.pipeline import parse_pipeline, run_pipeline
+from tpir.semantics.interpreter import run as run_program
+from tpir.text import parse, print_program
+
+if TYPE_CHECKING:
+    from tpir.models.checkpoint import Checkpoint
+
+__all__ = ["check", "compile", "emit", "format", "load", "lower", "optimise", "parse", "run"]
+
+Source = str | Path
+
+
+def load(
+    path: Source,
+    *,
+    vocabulary: Sequence[Value] | None = None,
+    context: int | None = None,
+    accepts: str | None = None,
+    output: str | None = None,
+) -> Artefact:
+    """Load a ``.rasp``, ``.py`` or ``.safetensors`` file or a checkpoint's folder.
+
+    ``vocabulary`` and ``context`` specialise a hand-written program. Raises TpirError.
+    """
+    words = None if vocabulary is None else tuple(vocabulary)
+    options = ReadOptions(words, None, context, accepts, output)
+    return load_artefact(Path(path), options)
+
+
+def lower(source: Source | Checkpoint | Artefact, *, accepts: str | None = None) -> Program:
+    """The program of a trained model: a checkpoint, loaded or by path. Raises TpirError."""
+    from tpir.lower.transformer_program import lower_transformer_program
+    from tpir.models.checkpoint import load_checkpoint
+
+    name = None
+    if isinstance(source, str | Path):
+        name = Path(source).resolve().name.split(".")[0]
+        source = load_checkpoint(Path(source))
+    if isinstance(source, Artefact):
+        if source.checkpoint is None:
+            raise TpirError(f"{source.path} is not a checkpoint")
+        source = source.checkpoint
+    return lower_transformer_program(source, accepts=accepts, name=name)
+
+
+def format(program: Program) -> str:
+    """A program as ``.rasp`` text: ``parse(format(p)) == p``."""
+    return print_program(program)
+
+
+def optimise(
+    program: Program,
+    *,
+    level: int = 2,
+    passes: str | None = None,
+    verify_each: bool = False,
+) -> Program:
+    """The program simplified: by ``-O<level>``, or by passes such as ``"dce,cse"``.
+
+    With ``verify_each`` the programs before and after every pass are compared; the first pass that
+    changes the meaning raises ``tpir.equiv.guard.GuiltyPass`` with a smallest input.
+    """
+    stages = passes_of_level(level) if passes is None else parse_pipeline(passes)
+    after_each = guard() if verify_each else None
+    return run_pipeline(program, stages, after_each=after_each).program
+
+
+def emit(program: Program) -> str:
+    """The program as one stand-alone Python module."""
+    return emit_python(program)
+
+
+def compile(program: Program) -> Checkpoint:
+    """The program as the weights of a Transformer Program.
+
+    Raises TpirError, with the node's name, for what the architecture has no place for.
+    """
+    from tpir.backends.transformer_program import compile_transformer_program
+
+    return compile_transformer_program(program)
+
+
+def run(program: Program, tokens: Sequence[Value]) -> Mapping[str, tuple[Value, ...]]:
+    """A program's outputs on one input, by name: a value for each position, or one if pooled."""
+    return run_program(program, tuple(tokens))
+
+
+def check(
+    left: Program | Checkpoint | Artefact | Source,
+    right: Program | Checkpoint | Artefact | Source,
+    *,
+    on: str | None = None,
+    limit: int = 1_000_000,
+    samples: int = 20_000,
+    seed: int = 0,
+) -> Verdict:
+    """Whether two artefacts of any kind are the same function: proved, refuted or tested.
+
+    ``on``: whose inputs, ``"a"`` or ``"b"``, where they differ. Raises TpirError.
+    """
+    sides = (_artefact(left, "A"), _artefact(right, "B"))
+    if on == "both":
+        raise TpirError("check one space at a time: on='a', then on='b'")
+    (space,) = spaces_to_check(*sides, on)
+    return compare(*sides, space, limit=limit, samples=samples, seed=seed)
+
+
+def _artefact(side: Program | Checkpoint | Artefact | Source, name: str) -> Artefact:
+    if isinstance(side, Artefact):
+        return side
+    if isinstance(side, Program):
+        return program_artefact(side, Path(name))
+    if isinstance(side, str | Path):
+        return load_artefact(Path(side))
+    return checkpoint_artefact(side, Path(name))

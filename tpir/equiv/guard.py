@@ -1,0 +1,40 @@
+"""Watching a pipeline: each pass's program is checked against the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tpir.equiv.check import check
+from tpir.equiv.runners import ProgramRunner
+from tpir.equiv.verdict import Answer, Verdict
+from tpir.ir.program import Program
+from tpir.semantics.program_space import space_of
+
+
+class GuiltyPass(Exception):
+    """A pass changed what the program means: its name, and the verdict with a smallest input."""
+
+    def __init__(self, name: str, verdict: Verdict) -> None:
+        super().__init__(f"pass {name} changes the program: {verdict}")
+        self.name = name
+        self.verdict = verdict
+
+
+def verify_each(
+    *, limit: int = 1_000_000, samples: int = 20_000, seed: int = 0
+) -> Callable[[Program, Program, str], None]:
+    """A callback for ``run_pipeline(after_each=…)`` that raises GuiltyPass; see ``check``."""
+
+    def after_each(before: Program, after: Program, name: str) -> None:
+        verdict = check(
+            ProgramRunner(before),
+            ProgramRunner(after),
+            space_of(before),
+            limit=limit,
+            samples=samples,
+            seed=seed,
+        )
+        if verdict.answer is Answer.REFUTED:
+            raise GuiltyPass(name, verdict)
+
+    return after_each
