@@ -32,6 +32,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("lower", "backends"),
     ("equiv",),
     ("view", "training"),
+    ("api",),
     ("",),  # tpir/__init__.py, the public API
     ("cli",),
     ("__main__",),
@@ -42,7 +43,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 TOUCH_WEIGHTS = frozenset({"tpir.backends.transformer_program_weights", "tpir.lower.tensors"})
 
 # Lazy loading keeps torch out of `tpir run prog.rasp`; nowhere else may a function hide an import.
-MAY_IMPORT_LATE = ("", "cli", "__main__")
+MAY_IMPORT_LATE = ("", "api", "cli", "__main__")
 # Loads whatever a path holds, so only some of its callers need a model.
 LOADS_ANYTHING = "tpir.equiv.artefact"
 

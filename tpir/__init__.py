@@ -43,7 +43,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for, so that each part starts with what it needs."""
+    """Load a public name when it is first asked for: each part starts with what it needs."""
     if name not in __all__:
         raise AttributeError(f"module 'tpir' has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES.get(name, "tpir.api")), name)
