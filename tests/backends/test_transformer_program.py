@@ -263,6 +263,14 @@ def test_features_without_exact_sum_stay_two() -> None:
     op = Classify(("A",), (0.0,), (big, small))
     output = make.builder.add(op, [result, result])
     comes_back(make.builder.build({"output": output}))
+    domain = make.builder.header.vocabulary
+    big, small = (TableWeights(domain, ((w,), (0.0,), (w,))) for w in (1.0, 1e-17))
+    output = make.builder.add(Classify(("A",), (0.0,), (big, small)), [make.tokens, make.tokens])
+    assert not comes_back(make.builder.build({"output": output})).config.one_hot_embed
+    big, small = (TableWeights((0, 1, 2, 3), ((w,), (0.0,), (w,), (w,))) for w in (1.0, 1e-17))
+    output = make.builder.add(Classify(("A",), (0.0,), (big, small)), [make.indices, make.indices])
+    with pytest.raises(TpirError, match="reads indices twice"):
+        compile_transformer_program(make.builder.build({"output": output}))
 
 
 def test_weights_beyond_float32_are_kept() -> None:

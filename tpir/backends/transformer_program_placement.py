@@ -122,15 +122,16 @@ def place(program: Program) -> Placement:
     vocabulary = _vocabulary(program)
     places = _places(program)
     width = max([program.context, *(max(p) + 1 for p in places.values())])
-    one_hot = uses.reads_tokens or len(vocabulary) <= width
-    if one_hot:
+    if uses.reads_tokens or len(vocabulary) <= width:
         tokens = [node for node in program.live if isinstance(node.op, Tokens)]
         places |= {node: tuple(range(1, len(vocabulary))) for node in tokens}
         places |= _copied_places(program, places)
         width = max(width, len(vocabulary))
-        words = [Unit(node) for node in tokens]
+        words = [unit for node in tokens for unit in uses.units(node)]
+        one_hot = len(words) <= 1
     else:
         words = [unit for node in uses.word_maps for unit in uses.units(node)]
+        one_hot = False
     return Placement(
         readout=readout,
         vocabulary=vocabulary,
@@ -161,15 +162,14 @@ class _Uses:
             needs_one |= isinstance(node.op, SelectorWidth)
         for operand, number in _reads(readout):
             self._copies[operand, number] += 1
-            if self._copies[operand, number] > 1 and isinstance(operand.op, Tokens | Indices):
-                raise refusal(readout, f"two weights of {operand.name} have no exact sum")
+            if self._copies[operand, number] > 1 and isinstance(operand.op, Indices):
+                raise refusal(readout, f"it reads {operand.name} twice")
         self.word_maps = [n for n in program.live if n in self.categorical and is_of_word(n)]
         assert isinstance(readout.op, Classify | ClassifyPooled)
         needs_one |= any(readout.op.bias)
         embedded = [n for n in program.live if n in self.numerical and isinstance(n.op, Map)]
-        self.numbers: list[Unit | None] = [u for n in embedded for u in self.units(n, number=True)]
-        if needs_one or not self.numbers:
-            self.numbers.append(None)
+        self.numbers: list[Unit | None] = [None] if needs_one or not embedded else []
+        self.numbers += [unit for node in embedded for unit in self.units(node, number=True)]
 
     def units(self, node: Node, *, number: bool = False) -> list[Unit]:
         """The node as often as the model must hold it."""

@@ -26,6 +26,7 @@ from tpir.ir.ops import (
     Map,
     Order,
     Select,
+    Tokens,
     offsets_of,
 )
 from tpir.ir.program import Node, Program
@@ -187,7 +188,9 @@ class Weights:
 
 
 def values_by_word(program: Program, node: Node) -> list[Value]:
-    """What a table of the token gives for each token, in the order of the vocabulary."""
+    """The token itself, or what a table of it gives, in the order of the vocabulary."""
+    if isinstance(node.op, Tokens):
+        return list(program.vocabulary)
     assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
     results = node.op.function.results
     return list(results) if node.operands else [results[0]] * len(program.vocabulary)
