@@ -65,7 +65,8 @@ def _shown(config: TransformerProgramConfig, tensors: Tensors) -> NDArray[np.boo
     """Which labels are not masked."""
     if "unembed.mask" not in tensors:
         return np.ones(len(config.labels), dtype=np.bool_)
-    shown = tensors.read("unembed.mask", 1, 1, len(config.labels)).ravel() == 0
+    masked = tensors.read("unembed.mask", 1, 1, len(config.labels))
+    shown = np.asarray(masked.ravel() == 0)
     if not shown.any():
         raise TpirError("tensor unembed.mask masks every label, so none could be predicted")
     return shown
