@@ -185,6 +185,13 @@ def rewrite(program: Program, rule: Rule) -> PassResult:
     return Rewriting(program).run(rule)
 
 
+def then(first: PassResult, step: Callable[[Program], PassResult]) -> PassResult:
+    """One more step after a result, as one result."""
+    second = step(first.program)
+    notes = (*first.notes, *second.notes)
+    return PassResult(second.program, first.changed or second.changed, notes)
+
+
 def until_stable(program: Program, step: Callable[[Program], PassResult]) -> PassResult:
     """Repeat a step until it changes nothing."""
     notes: list[str] = []

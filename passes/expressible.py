@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from tpir.ir.functions import Relation, ReluFunction
+from tpir.ir.functions import NumberWeights, Relation, ReluFunction
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -72,11 +72,18 @@ def constant_is_welcome(program: Program, node: Node, value: Value) -> bool:
             case AggregateSum():
                 if value != 1 and not (value == 0 and constant_is_welcome(program, user, 0)):
                     return False
-            case Classify() | ClassifyPooled():
+            case Classify() | ClassifyPooled() if _is_weighted_by_number(user, node):
                 types = [operand.type for operand in user.operands]
                 if not sums_are_exact(user.op, types, program.context):
                     return False
     return True
+
+
+def _is_weighted_by_number(readout: Node, feature: Node) -> bool:
+    op = readout.op
+    assert isinstance(op, Classify | ClassifyPooled)
+    pairs = zip(op.weights, readout.operands, strict=True)
+    return any(operand is feature and isinstance(w, NumberWeights) for w, operand in pairs)
 
 
 def normal_select(

@@ -82,7 +82,12 @@ class PipelineResult:
 
 _CLEAN: tuple[Pass, ...] = (Dce(), Cse(), Constants(), UnusedArguments(), Selectors())
 _O2 = (*_CLEAN, FoldTables(), Reachable(), ReadoutTerms())
-_O3 = (*_CLEAN, FoldTables(max_size=65_536), Reachable(exhaustive=400_000), ReadoutTerms())
+_O3 = (
+    *_CLEAN,
+    FoldTables(max_size=65_536),
+    Reachable(exhaustive=400_000),
+    ReadoutTerms(exhaustive=400_000),
+)
 
 LEVELS: dict[int, tuple[Stage, ...]] = {
     0: (),

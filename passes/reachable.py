@@ -12,7 +12,7 @@ from tpir.ir.ops import Aggregate, Classify, ClassifyPooled, Indices, Map, Op, S
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, values_of
 from tpir.ir.values import distinct
-from tpir.passes.base import Pass, PassResult, Rewriting, live_edges
+from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, until_stable
 from tpir.passes.constants import constant_of, constant_op
 from tpir.passes.dont_cares import Bools, fill_table, most_common
 from tpir.passes.expressible import constant_is_welcome
@@ -53,7 +53,10 @@ class Reachable(Pass):
         return (live_edges(program), sum(_different_rows(node.op) for node in program.live))
 
     def run(self, program: Program) -> PassResult:
-        """Fill, cut and fold."""
+        """Fill, cut and fold, until nothing more comes of it."""
+        return until_stable(program, self._once)
+
+    def _once(self, program: Program) -> PassResult:
         facts = self._facts(program)
         return Rewriting(program).run(
             lambda r, node, operands: _Rules(r, facts).apply(node, operands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,9 +11,11 @@ from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Readout
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Type
-from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, then
 from tpir.passes.exact_sums import Floats, extremes, rows_of_feature, sums_are_exact
 from tpir.passes.failing import can_fail
+from tpir.passes.readout_trial import unneeded_features
+from tpir.semantics.program_space import space_of
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,14 @@ class ReadoutTerms(Pass):
             →   classify(bias (1, 3))
 
     Sound: all but the first law reorder sums, and are applied only where the sums are exact
-    (``exact_sums``). A feature that can fail stays.
+    (``exact_sums``). A feature that can fail stays. With ``exhaustive`` N, features are also left
+    out one by one where no input of a space of at most N inputs needs them (``readout_trial``).
     """
 
     name: ClassVar[str] = "readout"
+    exhaustive: int = field(
+        default=0, metadata={"least": 0, "help": "run all inputs where they are at most this many"}
+    )
 
     def measure(self, program: Program) -> tuple[int, ...]:
         """Features and labels of readouts."""
@@ -44,7 +50,31 @@ class ReadoutTerms(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Simplify every readout."""
-        return rewrite(program, _simplify)
+        result = rewrite(program, _simplify)
+        return then(result, self._drop_unneeded) if self.exhaustive else result
+
+    def _drop_unneeded(self, program: Program) -> PassResult:
+        """Leave out the features that no input needs."""
+        space = space_of(program)
+        if space.count() > self.exhaustive:
+            return PassResult(program, False, ("the inputs are too many to run all of them",))
+
+        def rule(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> Node | None:
+            op = node.op
+            if not isinstance(op, Classify) or node not in program.live:
+                return None
+            if not sums_are_exact(op, [o.type for o in node.operands], program.context):
+                return None
+            gone = unneeded_features(program, node, space)
+            if not gone:
+                return None
+            terms = _Terms(op, list(operands), [])
+            terms.keep([k for k in range(len(operands)) if k not in gone])
+            names = ", ".join(operands[k].name for k in gone)
+            why = f"no input needs {names}"
+            return rewriting.replace(node, terms.op, tuple(terms.operands), why)
+
+        return then(rewrite(program, rule), lambda p: rewrite(p, _simplify))
 
 
 @dataclass
@@ -131,18 +161,29 @@ def _like(weights: FeatureWeights, rows: Floats) -> FeatureWeights:
 
 
 def _fold_constants(terms: _Terms) -> None:
-    """Move features that always add the same to the bias."""
+    """Move features that always add the same to the bias.
+
+    Weights are float32, in models and in print, and a sum of two seldom is: where it is not, a
+    feature by table stays, unless the bias has left float32 already. A constant number has no place
+    in weights and always goes.
+    """
     bias = np.array(terms.op.bias, dtype=np.float64)
     kept = []
     for k, (weights, operand) in enumerate(zip(terms.op.weights, terms.operands, strict=True)):
         cases = extremes(weights, operand.type)
-        if (cases == cases[0]).all() and not can_fail(operand):
+        fine = isinstance(weights, NumberWeights) or _is_float32(bias + cases[0])
+        fine = fine or not _is_float32(bias)
+        if (cases == cases[0]).all() and fine and not can_fail(operand):
             terms.done.append(f"{operand.name} always adds the same: part of the bias")
             bias = bias + cases[0]
         else:
             kept.append(k)
     terms.keep(kept)
     terms.op = replace(terms.op, bias=tuple(bias.tolist()))
+
+
+def _is_float32(numbers: Floats) -> bool:
+    return bool((numbers.astype(np.float32) == numbers).all())
 
 
 def _drop_labels(terms: _Terms) -> None:

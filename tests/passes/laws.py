@@ -56,6 +56,10 @@ class Faulty(Pass):
         """The name of the wrapped pass."""
         return self.inner.name
 
+    def measure(self, program: Program) -> tuple[int, ...]:
+        """The wrapped pass's."""
+        return self.inner.measure(program)
+
     def run(self, program: Program) -> PassResult:
         """Run the wrapped pass and spoil what it made."""
         result = self.inner.run(program)

@@ -1,0 +1,23 @@
+"""Each pass on an example: the program before (cases/), after and explained (golden/)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.passes.laws import assert_laws
+from tpir.passes.pipeline import PASSES
+from tpir.text import parse, print_program
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_pass_on_its_example(name: str, golden: Callable[[str, str], None]) -> None:
+    before = parse((CASES / f"{name}.rasp").read_text("utf-8"), name=name)
+    result = assert_laws(PASSES[name](), before)
+    assert result.changed
+    notes = "".join(f"# {note}\n" for note in result.notes)
+    golden(f"{name}.rasp", print_program(result.program) + "\n" + notes)
