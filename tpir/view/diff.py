@@ -15,6 +15,10 @@ _ROWS = 12
 """Rows listed for one node; more are counted."""
 
 
+_OF_A = " of A"
+"""Follows the name of an operand that has no match."""
+
+
 @dataclass(frozen=True)
 class Change:
     """A node that both programs have, with what is different about it."""
@@ -168,7 +172,7 @@ def _shown(fact: object) -> str:
 
 def _changes(node: Node, other: Node, pairs: Pairs) -> Iterator[str]:
     if not isinstance(node.op, Classify | ClassifyPooled):
-        before = [pairs[o].name if o in pairs else f"{o.name} of A" for o in node.operands]
+        before = [pairs[o].name if o in pairs else f"{o.name}{_OF_A}" for o in node.operands]
         after = [o.name for o in other.operands]
         if before != after:
             yield f"operands: {', '.join(before)} → {', '.join(after)}"
@@ -186,9 +190,15 @@ def _readouts(left: Op, right: Op) -> bool:
 
 def _row_changes(node: Node, other: Node, pairs: Pairs) -> Iterator[str]:
     """Rows and options that differ, those of one side alone among them."""
-    names = [pairs[o].name if o in pairs else f"{o.name} of A" for o in node.operands]
-    before = parts_of(node.op, names)
-    after = parts_of(other.op, [o.name for o in other.operands])
+    names = [pairs[o].name if o in pairs else f"{o.name}{_OF_A}" for o in node.operands]
+    others = [o.name for o in other.operands]
+    if isinstance(node.op, Classify | ClassifyPooled):
+        for name in names:
+            if name not in others:
+                yield f"feature {name.removesuffix(_OF_A)}: only in A"
+        yield from (f"feature {name}: only in B" for name in others if name not in names)
+    before = parts_of(node.op, names, only=set(others))
+    after = parts_of(other.op, others, only=set(names))
     for key in dict.fromkeys((*before, *after)):
         one, two = before.get(key, "absent"), after.get(key, "absent")
         if one != two:

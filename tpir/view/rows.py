@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import product
 
 from tpir.ir.expressions import Expression
@@ -24,8 +24,11 @@ from tpir.ir.values import Value, show_value
 from tpir.view.words import expression_text, values_text
 
 
-def parts_of(op: Op, names: Sequence[str]) -> dict[str, str]:
-    """Each row or option of an op by what it is for; ``names`` are those of its operands."""
+def parts_of(op: Op, names: Sequence[str], *, only: Set[str]) -> dict[str, str]:
+    """Each row or option of an op by what it is for; ``names`` are those of its operands.
+
+    Of a readout's features those named in ``only`` are taken.
+    """
     match op:
         case Map(function):
             return dict(_map_parts(function, names))
@@ -41,7 +44,7 @@ def parts_of(op: Op, names: Sequence[str]) -> dict[str, str]:
         case Aggregate(default) if default is not None:
             return {"default": show_value(default)}
         case Classify() | ClassifyPooled():
-            return dict(_readout_parts(op, names))
+            return dict(_readout_parts(op, names, only))
     return {}
 
 
@@ -73,7 +76,7 @@ def _choose_parts(op: Choose) -> Iterator[tuple[str, str]]:
                 yield f"score of query {show_value(query)}, key {show_value(key)}", repr(score)
 
 
-def _readout_parts(op: Readout, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _readout_parts(op: Readout, names: Sequence[str], only: Set[str]) -> Iterator[tuple[str, str]]:
     labels = list(map(show_value, op.labels))
     yield "labels", ", ".join(labels)
     if isinstance(op, ClassifyPooled):
@@ -81,6 +84,8 @@ def _readout_parts(op: Readout, names: Sequence[str]) -> Iterator[tuple[str, str
     for label, bias in zip(labels, op.bias, strict=True):
         yield f"bias of label {label}", repr(bias)
     for name, weights in zip(names, op.weights, strict=True):
+        if name not in only:
+            continue
         if isinstance(weights, TableWeights):
             for value, row in zip(weights.domain, weights.rows, strict=True):
                 yield from _label_weights(f"{name} = {show_value(value)}", labels, row)

@@ -1,0 +1,262 @@
+"""Each command does what it says, on every kind of artefact it takes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TINY, Cli, World
+from tpir.passes.base import PassResult
+from tpir.passes.cse import Cse
+from tpir.text import parse
+
+COMMANDS = (
+    "train lower opt emit compile run check roundtrip eval show diff info".split()  # noqa: SIM905
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(cli: Cli, command: str) -> None:
+    answer = cli(command, "--help")
+    assert answer.status == 0
+    assert f"tpir {command} " in answer.out.split("Examples:")[1]
+
+
+def test_every_form_runs_alike(cli: Cli, world: World, tmp_path: Path) -> None:
+    inputs = tmp_path / "in.jsonl"
+    inputs.write_text('["<s>", "a", "b", "a"]\n["<s>", "b"]\n')
+    for form in world.forms:
+        assert cli("run", form, "--tokens", "<s> a b a").out == "0 1 1 1\n"
+        out = tmp_path / f"{form.name}.jsonl"
+        answer = cli("run", form, "--input", inputs, "-o", out)
+        assert (answer.status, answer.out) == (0, "")
+        assert out.read_text() == '["0", "1", "1", "1"]\n["0", "1"]\n'
+
+
+def test_run_reads_standard_input(cli: Cli, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('["<s>", "a"]\n\n'))
+    assert cli("run", world.rasp, "--input", "-", "-o", "-").out == '["0", "1"]\n'
+
+
+def test_run_specialises_an_open_program(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "open.rasp"
+    path.write_text("count = selector_width(select(tokens, tokens, ==));\n")
+    assert cli("run", path, "--text", "hello").out == "1 1 2 2 1\n"
+    assert json.loads(cli("run", path, "--text", "aa", "--json").out) == [2, 2]
+
+
+def test_run_writes_failures_and_named_outputs(cli: Cli, tmp_path: Path) -> None:
+    path, inputs = tmp_path / "p.rasp", tmp_path / "in.jsonl"
+    path.write_text(
+        "context 2; vocabulary {0, 1};\n"
+        "half = 1 / tokens;\ntwice = tokens + tokens;\noutput half = half;\noutput twice = twice;\n"
+    )
+    inputs.write_text("[1, 1]\n[0, 1]\n")
+    answer = cli("run", path, "--input", inputs)
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    assert rows == [{"half": [1.0, 1.0], "twice": [2, 2]}, {"error": "division by zero"}]
+    assert cli("run", path, "--tokens", "1").out == "half: 1.0\ntwice: 2\n"
+    failed = cli("run", path, "--tokens", "0 1")
+    assert (failed.status, failed.out) == (2, "")
+    assert failed.err == "error: the program fails on this input: division by zero\n"
+
+
+def test_lower_opt_emit_compile_keep_the_meaning(cli: Cli, world: World, tmp_path: Path) -> None:
+    lowered, small = tmp_path / "l.rasp", tmp_path / "s.rasp"
+    assert cli("lower", world.weights, "-o", lowered).status == 0
+    assert cli("lower", world.reference, "-o", tmp_path / "r.rasp").status == 0
+    opt = cli("opt", lowered, "-O2", "-o", small, "--stats", "--verify-each", "--explain")
+    assert opt.status == 0
+    assert "seconds" in opt.err
+    emitted = tmp_path / "s.py"
+    assert cli("emit", "python", small, "-o", emitted).status == 0
+    for form in (lowered, small, emitted, tmp_path / "r.rasp"):
+        answer = cli("check", world.rasp, form, "--require", "proved")
+        assert answer.status == 0
+        assert "proved (by exhaustion, 14 inputs)" in answer.out
+
+
+def test_opt_takes_passes_by_name_and_writes_to_standard_output(cli: Cli, world: World) -> None:
+    answer = cli("opt", world.rasp, "-p", "dce,cse")
+    assert parse(answer.out) == parse(TINY)
+    assert "# how often the token appears\n" in answer.out
+    assert cli("opt", world.rasp, "-p", "dce", "-O1").status == 2
+    assert "no pass 'dec'; did you mean 'dce'" in cli("opt", world.rasp, "-p", "dec").err
+
+
+def test_verify_each_names_the_guilty_pass(
+    cli: Cli, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = parse(TINY.replace("0 | 2 | 4 -> 0", "0 | 4 -> 0"))
+    monkeypatch.setattr(Cse, "run", lambda self, program: PassResult(wrong, True))
+    out = tmp_path / "out.rasp"
+    answer = cli("opt", world.rasp, "-p", "dce,cse", "--verify-each", "-o", out)
+    assert answer.status == 1
+    assert answer.err.startswith("pass cse changes the program: refuted")
+    assert "counterexample: <s> a a\n" in answer.err
+    assert not out.exists()
+    assert cli("opt", world.rasp, "-p", "dce,cse", "-o", out).status == 0
+
+
+def test_check_refutes_with_a_smallest_input(cli: Cli, world: World, tmp_path: Path) -> None:
+    other = tmp_path / "other.rasp"
+    other.write_text(TINY.replace("0 | 2 | 4 -> 0", "0 | 4 -> 0"))
+    for form in world.forms:
+        answer = cli("check", form, other)
+        assert answer.status == 1
+        assert answer.out.startswith("refuted (")
+    found = json.loads(cli("check", world.rasp, other, "--json").out)
+    assert found["answer"] == "refuted"
+    assert found["counterexample"]["tokens"] == ["<s>", "a", "a"]
+    assert found["counterexample"]["a"] != found["counterexample"]["b"]
+
+
+def test_check_says_tested_where_it_did_not_see_all(cli: Cli, world: World) -> None:
+    few = ("--limit", "3", "--samples", "20", "--seed", "7")
+    answer = cli("check", world.rasp, world.rasp, *few)
+    assert answer.status == 0
+    assert answer.out.startswith("tested (of 14 possible, 20 inputs, seed 7)")
+    assert cli("check", world.rasp, world.rasp, *few, "--require", "proved").status == 3
+
+
+def test_check_asks_whose_inputs(cli: Cli, world: World, tmp_path: Path) -> None:
+    other = tmp_path / "other.rasp"
+    other.write_text(TINY.replace("{1,3}", "{1,2}"))
+    asked = cli("check", world.rasp, other)
+    assert asked.status == 2
+    assert "say --on a, --on b or --on both" in asked.err
+    assert "14 inputs" in cli("check", world.rasp, other, "--on", "a").out
+    assert "6 inputs" in cli("check", world.rasp, other, "--on", "b").out
+    assert len(cli("check", world.rasp, other, "--on", "both").out.splitlines()) == 2
+    other.write_text(TINY.replace('accepts "<s>" ("a" | "b"){1,3};\n', ""))
+    assert "14 inputs" in cli("check", other, world.rasp).out  # B's: the only one declared
+
+
+def test_roundtrip_writes_everything_and_proves_it(cli: Cli, world: World, tmp_path: Path) -> None:
+    answer = cli("roundtrip", world.reference, "-o", tmp_path / "out", "--require", "proved")
+    assert answer.status == 0, answer
+    for arrow in ("lower", "opt -O2", "emit python", "compile", "reference form", "lower again"):
+        assert arrow in answer.out
+    assert answer.out.count("proved") == 6
+    assert answer.out.count("equal") == 3
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    suffixes = (".rasp", ".min.rasp", ".py", ".safetensors", ".again.rasp", "_reference")
+    assert written == {f"tiny_reference{suffix}" for suffix in suffixes}
+    again = cli("roundtrip", world.reference, "-o", tmp_path / "out")
+    assert again.status == 2
+    assert "--force" in again.err
+    found = cli("roundtrip", world.weights, "-o", tmp_path / "out2", "--json")
+    answers = [arrow["verdict"]["answer"] for arrow in json.loads(found.out)]
+    assert set(answers) == {"proved", "equal"}
+
+
+def test_eval_counts_labels_that_are_there(cli: Cli, world: World, tmp_path: Path) -> None:
+    rows = [
+        {"tokens": ["<s>", "a", "b", "a"], "labels": [None, "2", "1", "1"]},
+        {"tokens": ["<s>", "b"], "labels": [None, "1"]},
+    ]
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    zipped = tmp_path / "data.jsonl.gz"
+    text = data.read_text().replace("labels", "gold")
+    zipped.write_bytes(gzip.compress(text.encode()))
+    for form in world.forms:
+        for source in (data, zipped):
+            found = json.loads(cli("eval", form, "--data", source, "--json").out)
+            assert found["overall"]["labels"] == 4
+            assert found["overall"]["correct"] == 3
+            assert found["by_length"]["2"]["accuracy"] == 1.0
+    assert "75.00 %" in cli("eval", world.rasp, "--data", data).out
+
+
+def test_show_writes_a_picture_and_prints_a_trace(
+    cli: Cli, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = cli("show", world.rasp, "--tokens", "<s> a b a")
+    assert answer.status == 0
+    assert "wrote tiny.svg" in answer.err
+    assert ET.parse(tmp_path / "tiny.svg").getroot().tag.endswith("svg")
+    row = next(line for line in answer.out.splitlines() if line.startswith("│count "))
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:] == ["0", "2", "1", "2"]
+    assert cli("show", world.weights, "-o", "w.html", "--tokens", "<s> a").status == 0
+    assert "<svg" in Path("w.html").read_text()
+    assert cli("show", world.rasp, "-o", "t.dot").status == 0
+    assert Path("t.dot").read_text().startswith("digraph")
+    assert cli("show", world.rasp, "-o", "-").out.startswith("<svg")
+    assert cli("show", world.rasp).status == 2  # tiny.svg is there
+    assert "emitted Python" in cli("show", world.python, "-o", "p.svg").err
+
+
+def test_diff_says_equal_or_what_differs(cli: Cli, world: World, tmp_path: Path) -> None:
+    assert cli("diff", world.rasp, world.weights).status == 0
+    other = tmp_path / "other.rasp"
+    other.write_text(TINY.replace('"a" -> "a"', '"a" -> "b"'))
+    answer = cli("diff", world.rasp, other)
+    assert answer.status == 1
+    assert 'query "a": "a" → "b"' in answer.out
+    found = json.loads(cli("diff", world.rasp, other, "--json").out)
+    assert found["equal"] is False
+    assert len(found["changed"]) == 1
+
+
+def test_info_knows_every_kind(cli: Cli, world: World) -> None:
+    kinds = {}
+    prints = set()
+    for form in world.forms:
+        facts = json.loads(cli("info", form, "--json").out)
+        assert facts["inputs"] == 14
+        assert facts["context"] == 4
+        kinds[form] = facts["kind"]
+        prints.add(facts["fingerprint"])
+        assert "vocabulary" in cli("info", form).out
+    assert list(kinds.values()) == ["program", *["transformer-program"] * 2, "python"]
+    assert len(prints) == 1
+
+
+def test_train_writes_a_run_that_the_other_commands_take(cli: Cli, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "hist"
+    sizes = ("--vocab-size", 4, "--max-length", 4, "--epochs", 1, "--seed", 3)
+    small = ("n_layers=1", "n_heads_cat=1", "n_heads_num=1", "n_cat_mlps=0", "n_num_mlps=1")
+    data = ("dataset_size=60", "batch_size=32")
+    assign = [part for setting in (*small, *data) for part in ("--set", setting)]
+    answer = cli("train", "hist", "-o", run, *sizes, *assign)
+    assert answer.status == 0, answer
+    assert answer.out.startswith("accuracy ")
+    assert "epoch 1/1" in answer.err
+    assert cli("info", run).status == 0
+    assert cli("lower", run, "-o", "-").out.startswith("program hist;\n")
+    again = cli("train", "hist", "-o", run, *sizes, *assign)
+    assert again.status == 2
+    assert "--resume" in again.err
+    assert cli("train", "-o", run, "--resume").status == 0
+    wrong = cli("train", "hist", "-o", tmp_path / "x", "--set", "n_layer=1")
+    assert wrong.err == "error: the settings are wrong: no setting is called 'n_layer'\n"
+
+
+def test_run_and_opt_start_without_torch(world: World, tmp_path: Path) -> None:
+    code = (
+        "import sys; from tpir.cli.main import main; "
+        f"status = main(['opt', {str(world.rasp)!r}, '-o', {str(tmp_path / 'o.rasp')!r}]); "
+        f"status += main(['run', {str(world.rasp)!r}, '--tokens', '<s> a']); "
+        "print(status, 'torch' in sys.modules, 'hypothesis' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "0 False False"
+
+
+def test_output_into_a_closed_pipe_is_no_error(world: World) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tpir.cli.main", "emit", "python", str(world.rasp)]
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, "")

@@ -1,0 +1,80 @@
+"""Loading what a command is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tpir.equiv.artefact import Artefact, Kind, ReadOptions, load_artefact, read_text
+from tpir.errors import TpirError
+from tpir.ir.program import Program
+from tpir.ir.values import Value, distinct
+from tpir.text import needs_specialising
+
+_OTHERS = (".py", ".safetensors", ".pt", ".json")
+"""Files of these kinds are no programs."""
+
+
+def load(path: Path, options: ReadOptions) -> Artefact:
+    """Load an artefact under the options of the command line. Raises TpirError."""
+    artefact = load_artefact(path, options)
+    if artefact.kind is not Kind.PROGRAM:
+        _refuse_idle_options(artefact, options)
+    if options.accepts is None:
+        return artefact
+    program = artefact.program
+    if program is not None:
+        program = replace(program, header=replace(program.header, accepts=options.accepts))
+    return replace(artefact, accepts=options.accepts, program=program)
+
+
+def _refuse_idle_options(artefact: Artefact, options: ReadOptions) -> None:
+    """An option that a file overrules is a misunderstanding, and not to be passed over."""
+    path = artefact.path
+    if options.context not in (None, artefact.context):
+        raise TpirError(f"{path} has context {artefact.context}; --max-length cannot change it")
+    if options.output is not None:
+        raise TpirError(f"{path} has its own output; --output is for .rasp files")
+    if options.vocabulary is not None and options.vocabulary_file is None:
+        raise TpirError(f"{path}: --vocab takes a JSON file here, with tokens and labels")
+
+
+def specialised(path: Path, options: ReadOptions, inputs: Sequence[Sequence[Value]]) -> ReadOptions:
+    """Options that specialise a .rasp file without a header to the inputs it is to be run on."""
+    if not path.is_file() or path.suffix in _OTHERS:
+        return options
+    if not needs_specialising(read_text(path), name=str(path)):
+        return options
+    tokens = distinct(token for row in inputs for token in row)
+    longest = max((len(row) for row in inputs), default=0)
+    return replace(
+        options,
+        vocabulary=options.vocabulary or tokens or None,
+        context=options.context or longest or None,
+    )
+
+
+def load_program(path: Path, options: ReadOptions) -> Program:
+    """A program, read from text or lowered from a checkpoint. Raises TpirError."""
+    return program_of(load(path, options))
+
+
+def program_of(artefact: Artefact) -> Program:
+    """An artefact's program; a checkpoint is lowered. Raises TpirError for an emitted module."""
+    if artefact.program is not None:
+        return artefact.program
+    if artefact.checkpoint is None:
+        raise TpirError(f"{artefact.path} is emitted Python; give the program it was emitted from")
+    from tpir.lower.transformer_program import lower_transformer_program  # brings torch
+
+    return lower_transformer_program(
+        artefact.checkpoint, accepts=artefact.accepts, name=name_of(artefact.path)
+    )
+
+
+def name_of(path: Path) -> str:
+    """A name for what a path holds: ``runs/sort`` and ``sort.min.rasp`` are both ``sort``."""
+    stem = path.resolve().name.split(".")[0]
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
+    return name if name and not name[0].isdigit() else f"_{name}"

@@ -1,0 +1,80 @@
+"""``tpir check``: are two artefacts the same function?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tpir.cli.artefacts import load
+from tpir.cli.console import show, show_json
+from tpir.cli.options import (
+    LIMIT,
+    SAMPLES,
+    Accepts,
+    Json,
+    Limit,
+    MaxLength,
+    Require,
+    Samples,
+    Seed,
+    Vocab,
+    check_require,
+    read_options,
+)
+from tpir.cli.verdicts import Effort, compare, exit_for, spaces_to_check, verdict_json
+
+Side = Annotated[
+    Path,
+    typer.Argument(help="A checkpoint, .rasp, .safetensors or emitted .py.", show_default=False),
+]
+
+
+def check(
+    a: Side,
+    b: Side,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", metavar="a|b|both", help="Whose inputs to compare on, where they differ."
+        ),
+    ] = None,
+    limit: Limit = LIMIT,
+    samples: Samples = SAMPLES,
+    seed: Seed = 0,
+    require: Require = None,
+    vocab: Vocab = None,
+    max_length: MaxLength = None,
+    accepts: Accepts = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two artefacts of any kind: proved, refuted or tested.
+
+    Where there are at most --limit inputs, all are run on both sides: proved, or refuted by a
+    smallest input. From more, --samples are drawn and Hypothesis searches on: refuted by an input
+    shrunk as far as it goes, or tested. Torch models run in float64.
+
+    The inputs are those of A's declared form, else of B's; --on says whose where both declare one.
+
+    Exit status: 0 proved or tested, 1 refuted, 2 error, 3 tested where --require proved.
+
+    Examples:
+
+    \b
+      tpir check runs/sort sort.min.rasp
+      tpir check sort.min.rasp sort.py --require proved
+      tpir check old.rasp new.rasp --on both --samples 100000
+    """
+    check_require(require)
+    options = read_options(vocab, max_length, accepts)
+    left, right = load(a, options), load(b, options)
+    effort = Effort(limit, samples, seed)
+    verdicts = [compare(left, right, s, effort) for s in spaces_to_check(left, right, on)]
+    if as_json:
+        found = [verdict_json(verdict) for verdict in verdicts]
+        show_json(found[0] if len(found) == 1 else found)
+    else:
+        for verdict in verdicts:
+            show(str(verdict))
+    exit_for([verdict.answer for verdict in verdicts], require)

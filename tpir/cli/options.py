@@ -1,0 +1,112 @@
+"""The options that several commands share, each with one meaning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tpir.equiv.artefact import ReadOptions, read_text
+from tpir.errors import TpirError
+from tpir.ir.values import Value
+
+ArtefactPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ARTEFACT",
+        help="A .rasp program, an emitted .py, a .safetensors file or a checkpoint's folder.",
+        show_default=False,
+    ),
+]
+Vocab = Annotated[
+    str | None,
+    typer.Option(
+        "--vocab",
+        metavar="FILE.json|a,b,c",
+        help="The vocabulary, where the artefact does not say: a JSON file or a list.",
+    ),
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length", metavar="N", min=1, help="The longest input in tokens, specials included."
+    ),
+]
+Accepts = Annotated[
+    str | None,
+    typer.Option(
+        "--accepts",
+        metavar="FORM",
+        help='The form of inputs, a regular expression over tokens: \'"<s>" ("a"|"b"){1,6}\'.',
+    ),
+]
+OutputName = Annotated[
+    str | None, typer.Option("--output", metavar="NAME", help="Which variable is the output.")
+]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("-o", metavar="FILE", help="Where to write; - is standard output."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Limit = Annotated[
+    int,
+    typer.Option(
+        "--limit", metavar="N", min=0, help="Go through all inputs where there are at most N."
+    ),
+]
+Samples = Annotated[
+    int,
+    typer.Option("--samples", metavar="N", min=1, help="How many inputs to draw where not."),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="The seed they are drawn by.")
+]
+Require = Annotated[
+    str | None,
+    typer.Option(
+        "--require", metavar="proved", help="Exit with 3 where the answer is no more than tested."
+    ),
+]
+
+LIMIT, SAMPLES = 1_000_000, 20_000
+
+
+def read_options(
+    vocab: str | None = None,
+    max_length: int | None = None,
+    accepts: str | None = None,
+    output: str | None = None,
+) -> ReadOptions:
+    """What the options say of a file that does not say it itself. Raises TpirError."""
+    vocabulary, file = _vocabulary(vocab)
+    return ReadOptions(vocabulary, file, max_length, accepts, output)
+
+
+def check_require(require: str | None) -> None:
+    """Raise TpirError unless ``--require`` asks for what there is."""
+    if require not in (None, "proved"):
+        raise TpirError(f"--require {require}: the only thing to require is proved")
+
+
+def _vocabulary(vocab: str | None) -> tuple[tuple[Value, ...] | None, Path | None]:
+    if vocab is None:
+        return None, None
+    if not vocab.endswith(".json"):
+        return tuple(vocab.split(",")), None
+    path = Path(vocab)
+    return _vocabulary_of_file(path), path
+
+
+def _vocabulary_of_file(path: Path) -> tuple[Value, ...]:
+    """The tokens of a JSON file: a list of them, or an object that has them as ``tokens``."""
+    try:
+        content: object = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise TpirError(f"{path} is not JSON: {error}") from None
+    tokens = content.get("tokens") if isinstance(content, dict) else content
+    if not isinstance(tokens, list) or not all(isinstance(t, str | int | float) for t in tokens):
+        raise TpirError(f'{path}: expected a list of tokens, or {{"tokens": [...]}}')
+    return tuple(token for token in tokens if token != "<pad>")
