@@ -127,7 +127,7 @@ def _explain(
         return source.error(message, end - 1, end, f"expected {wanted}")
     if not found:
         return source.error(f"the file ends too early: expected {wanted}", max(0, start - 1), start)
-    if found == '"':
+    if found.startswith('"') and "STRING" in expected:
         message = "this word has no closing quote, or an escape that is none"
         return source.error(
             message, start, start + 1, r"escapes are \" \\ \/ \b \f \n \r \t \uXXXX"

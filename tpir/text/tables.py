@@ -201,13 +201,13 @@ def _cover(codes: Codes, given: int | None) -> Cover:
         return [((None, *cells), code) for cells, code in _cover(codes[0], given)]
     options: list[Cover] = []
     for candidate in dict.fromkeys((given, int(counts.argmax()), _common_default(codes, groups))):
-        if candidate is None or (counts[candidate] == 0 and candidate != given):
-            continue
         rows: Cover = []
         for members in groups:
             found = _cover(codes[members[0]], candidate)
             rows.extend(((members, *cells), code) for cells, code in found)
-        options.append(rows if candidate == given else [*rows, (wild, candidate)])
+        if candidate is not None and candidate != given:
+            rows.append((wild, candidate))
+        options.append(rows)
     return min(options, key=_cost)
 
 
