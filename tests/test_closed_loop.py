@@ -26,7 +26,7 @@ from tpir.equiv.verdict import Answer
 from tpir.ir.functions import Relation
 from tpir.ir.ops import Select
 from tpir.ir.program import Program
-from tpir.lower.transformer_program import lower_transformer_program
+from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_reference
 from tpir.models.runner import ModelRunner
 from tpir.passes.pipeline import optimise

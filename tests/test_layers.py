@@ -29,7 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("text",),
     ("passes",),
     ("models",),
-    ("lower", "backends"),
+    ("lowering", "backends"),
     ("equiv",),
     ("view", "training"),
     ("api",),
@@ -39,8 +39,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
-# The files of lower/ and backends/ that touch weights; their siblings leave torch to them.
-TOUCH_WEIGHTS = frozenset({"tpir.backends.transformer_program_weights", "tpir.lower.tensors"})
+# The files of lowering/ and backends/ that touch weights; their siblings leave torch to them.
+TOUCH_WEIGHTS = frozenset({"tpir.backends.transformer_program_weights", "tpir.lowering.tensors"})
 
 # Lazy loading keeps torch out of `tpir run prog.rasp`; nowhere else may a function hide an import.
 MAY_IMPORT_LATE = ("", "api", "cli", "__main__")
@@ -79,7 +79,7 @@ def test_every_file_is_read_once() -> None:
 def test_list_of_files_that_touch_weights_is_current() -> None:
     sources = dict(source_files())
     for module in TOUCH_WEIGHTS:
-        assert layer_of(module) in ("lower", "backends")
+        assert layer_of(module) in ("lowering", "backends")
         tree = ast.parse(sources[module].read_text("utf-8"))
         package = module.rpartition(".")[0]
         assert any(is_torch(found.target) for found in imports_of(tree, package, PACKAGES))
@@ -96,8 +96,8 @@ def test_list_of_files_that_touch_weights_is_current() -> None:
         ("tpir.ir.program", "from .. import text", "upward: tpir.text"),
         ("tpir.ir.program", "from ..text import parser", "upward: tpir.text"),
         ("tpir.passes.dce", "if TYPE_CHECKING:\n    import tpir.equiv", "upward: tpir.equiv"),
-        ("tpir.lower.reference", "import tpir.backends.python", "upward: tpir.backends"),
-        ("tpir.backends.python", "import tpir.lower", "upward: tpir.lower"),
+        ("tpir.lowering.reference", "import tpir.backends.python", "upward: tpir.backends"),
+        ("tpir.backends.python", "import tpir.lowering", "upward: tpir.lowering"),
         ("tpir.equiv.check", "from tpir.view import graph", "upward: tpir.view"),
         ("tpir.view.graph", "from tpir.training import tasks", "upward: tpir.training"),
         ("tpir.training.tasks", "from tpir.view import graph", "upward: tpir.view"),

@@ -55,7 +55,7 @@ def load(
 
 def lower(source: Source | Checkpoint | Artefact, *, accepts: str | None = None) -> Program:
     """The program of a trained model: a checkpoint, loaded or by path. Raises TpirError."""
-    from tpir.lower.transformer_program import lower_transformer_program
+    from tpir.lowering.transformer_program import lower_transformer_program
     from tpir.models.checkpoint import load_checkpoint
 
     name = None

@@ -57,7 +57,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, show_value
-from tpir.lower.transformer_program import lower_transformer_program
+from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import Checkpoint, load_checkpoint
 from tpir.models.predict import predict
 from tpir.models.state import StateReader

@@ -66,7 +66,7 @@ def program_of(artefact: Artefact) -> Program:
         return artefact.program
     if artefact.checkpoint is None:
         raise TpirError(f"{artefact.path} is emitted Python; give the program it was emitted from")
-    from tpir.lower.transformer_program import lower_transformer_program  # brings torch
+    from tpir.lowering.transformer_program import lower_transformer_program  # brings torch
 
     return lower_transformer_program(
         artefact.checkpoint, accepts=artefact.accepts, name=name_of(artefact.path)

@@ -55,8 +55,15 @@ class Arrow:
 
     @property
     def summary(self) -> str:
-        """The answer with what it rests on, without the counterexample."""
-        return self.word if self.verdict is None else str(self.verdict).split("\n")[0]
+        """The answer, and on how many inputs a float32 run of a model differs, if on any."""
+        counts = {} if self.verdict is None else self.verdict.float32_differences
+        differ = sum(counts.values())
+        return f"{self.word}, float32 differs on {differ:,}" if differ else self.word
+
+    @property
+    def inputs(self) -> str:
+        """How many inputs the answer rests on."""
+        return "" if self.verdict is None else f"{self.verdict.inputs:,}"
 
     @property
     def details(self) -> str:

@@ -96,9 +96,10 @@ def _as_json(arrow: Arrow) -> dict[str, object]:
 
 
 def _table(arrows: list[Arrow]) -> Table:
-    table = Table("arrow", "verdict", "file", "size", "seconds")
-    table.columns[-1].justify = "right"
+    table = Table("arrow", "verdict", "inputs", "file", "size", "seconds")
+    table.columns[2].justify = table.columns[-1].justify = "right"
     for arrow in arrows:
         words = Text(arrow.summary, style="green" if arrow.good else "bold red")
-        table.add_row(arrow.name, words, arrow.file.name, arrow.size, f"{arrow.seconds:.1f}")
+        seconds = f"{arrow.seconds:.1f}"
+        table.add_row(arrow.name, words, arrow.inputs, arrow.file.name, arrow.size, seconds)
     return table

@@ -8,8 +8,8 @@ from tpir.ir.builder import Builder
 from tpir.ir.functions import Table
 from tpir.ir.ops import Indices, Map, Tokens
 from tpir.ir.program import Node, Origin
-from tpir.lower.tensors import Tensors
-from tpir.lower.variables import Stream, Variable, add_table
+from tpir.lowering.tensors import Tensors
+from tpir.lowering.variables import Stream, Variable, add_table
 from tpir.models.config import TransformerProgramConfig
 
 POSITIONS = Origin(part="pos_embed")

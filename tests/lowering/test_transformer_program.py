@@ -19,9 +19,9 @@ from tpir.errors import TpirError
 from tpir.ir.functions import Relation, ReluFunction, ScoreTable
 from tpir.ir.ops import Always, Choose, Classify, Map, Preference, Select
 from tpir.ir.program import Program
-from tpir.lower import heads, mlps
-from tpir.lower.mlps import Layer
-from tpir.lower.transformer_program import lower_transformer_program
+from tpir.lowering import heads, mlps
+from tpir.lowering.mlps import Layer
+from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import Checkpoint, load_checkpoint
 from tpir.models.config import PAD, TransformerProgramConfig
 from tpir.models.predict import predict_ids

@@ -15,9 +15,9 @@ from tpir.ir.functions import ReluFunction
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Origin
 from tpir.ir.types import size_of
-from tpir.lower.embeddings import is_one
-from tpir.lower.tensors import Floats, Tensors
-from tpir.lower.variables import (
+from tpir.lowering.embeddings import is_one
+from tpir.lowering.tensors import Floats, Tensors
+from tpir.lowering.variables import (
     Stream,
     Variable,
     add_table,

@@ -13,9 +13,9 @@ from tpir.ir.builder import Builder
 from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Pool
 from tpir.ir.program import Node, Origin
-from tpir.lower.embeddings import is_one
-from tpir.lower.tensors import Floats, Tensors
-from tpir.lower.variables import Stream, domain_of, is_exact_sum
+from tpir.lowering.embeddings import is_one
+from tpir.lowering.tensors import Floats, Tensors
+from tpir.lowering.variables import Stream, domain_of, is_exact_sum
 from tpir.models.config import TransformerProgramConfig
 from tpir.passes.exact_sums import sums_are_exact
 

@@ -23,9 +23,9 @@ from tpir.ir.ops import (
 from tpir.ir.program import Node, Origin
 from tpir.ir.types import Categorical
 from tpir.ir.values import Value, value_key
-from tpir.lower.embeddings import indices_of, is_one
-from tpir.lower.tensors import Choices, Floats, Tensors
-from tpir.lower.variables import Stream, Variable
+from tpir.lowering.embeddings import indices_of, is_one
+from tpir.lowering.tensors import Choices, Floats, Tensors
+from tpir.lowering.variables import Stream, Variable
 from tpir.models.config import TransformerProgramConfig
 
 _BIAS_LIMIT = 10.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tpir.ir.builder import Builder
 from tpir.ir.program import Header, Program
 from tpir.ir.verify import verify
-from tpir.lower.embeddings import embed
-from tpir.lower.heads import categorical_heads, numerical_heads
-from tpir.lower.mlps import categorical_mlps, numerical_mlps
-from tpir.lower.readout import read_out
-from tpir.lower.tensors import Tensors
+from tpir.lowering.embeddings import embed
+from tpir.lowering.heads import categorical_heads, numerical_heads
+from tpir.lowering.mlps import categorical_mlps, numerical_mlps
+from tpir.lowering.readout import read_out
+from tpir.lowering.tensors import Tensors
 from tpir.models.checkpoint import Checkpoint
 from tpir.semantics.program_space import canonical_form
 
