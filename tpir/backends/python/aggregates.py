@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tpir.backends.python.choices import at_index
 from tpir.backends.python.layout import Call, Code, Comprehension, literal
 from tpir.backends.python.selectors import Chosen, Keyed, Rows, Selectors
 from tpir.ir.ops import Aggregate
@@ -55,9 +56,16 @@ def write_sum(selectors: Selectors, node: Node) -> None:
         if not selection.total:
             element = f"{zero} if j is None else {element}"
         code = Comprehension("[]", element, f"for j in {selection.name}")
+    elif isinstance(selection, Keyed) and selection.at_index:
+        code = at_index(selectors, selection, f"{zero} + {values}[j]", zero)
     elif isinstance(selection, Keyed) and selectors.causal:
         helper = writer.use("sums_so_far")
         code = Call(helper, (selection.keys, _wanted(selection), values, zero))
+    elif isinstance(selection, Keyed):
+        totals = Call(writer.use("totals"), (selection.keys, values, zero))
+        found = writer.shared(f"totals_{values}", selection.keys, totals)
+        element = f"{found}.get({selection.want}, {zero})"
+        code = Comprehension("[]", element, f"for x in {selection.queries}")
     else:
         code = Call(writer.use("sums"), (_rows(selectors, selector), values, zero))
     writer.columns[node] = writer.assign(node.name, code)
@@ -73,6 +81,8 @@ def write_width(selectors: Selectors, node: Node) -> None:
             code = "[1] * n" if total else f"[0 if j is None else 1 for j in {name}]"
         case Rows(name):
             code = f"[len(row) for row in {name}]"
+        case Keyed() as keyed if keyed.at_index:
+            code = at_index(selectors, keyed, "1", "0")
         case Keyed() as keyed if selectors.causal:
             code = Call(writer.use("counts_so_far"), (keyed.keys, _wanted(keyed)))
         case Keyed() as keyed:

@@ -37,11 +37,7 @@ def write_choose(selectors: Selectors, node: Node) -> None:
 def _keyed(selectors: Selectors, keyed: Keyed, order: Preference, total: bool) -> Code:
     writer, nothing = selectors.writer, "0" if total else "None"
     if keyed.at_index:
-        enumerated = f"for i, x in enumerate({keyed.queries})"
-        if selectors.causal:
-            return Comprehension("[]", _index(keyed, "<= i", "i + 1", nothing), enumerated)
-        clause = f"for x in {keyed.queries}"
-        return Comprehension("[]", _index(keyed, "< n", "n", nothing), clause)
+        return at_index(selectors, keyed, "j", nothing)
     if selectors.causal:
         wanted = f"[{keyed.want} for x in {keyed.queries}]"
         wanted = keyed.queries if keyed.want == "x" else wanted
@@ -58,16 +54,19 @@ def _keyed(selectors: Selectors, keyed: Keyed, order: Preference, total: bool) -
     return Comprehension("[]", f"row{end} if row else None", f"for row in {inner}")
 
 
-def _index(keyed: Keyed, inside: str, beyond: str, nothing: str) -> str:
-    """The wanted position itself, if it is there."""
+def at_index(selectors: Selectors, keyed: Keyed, found: str, nothing: str) -> Code:
+    """Where keys are positions: ``found``, in terms of the wanted position j, if that is there."""
+    inside, beyond = ("<= i", "i + 1") if selectors.causal else ("< n", "n")
+    clause = f"for x in {keyed.queries}"
+    if selectors.causal:
+        clause = f"for i, x in enumerate({keyed.queries})"
     want = keyed.want
-    if want == "x":
-        return f"x if x {inside} else {nothing}"
     if want == "None":
-        return nothing
+        return Comprehension("[]", nothing, clause)
     if want.endswith(")") and ".get(" in want:
         want = f"{want[:-1]}, {beyond})"
-    return f"j if (j := {want}) {inside} else {nothing}"
+    test = f"(j := {want}) {inside}" if "j" in found else f"{want} {inside}"
+    return Comprehension("[]", f"{found} if {test} else {nothing}", clause)
 
 
 def _from_rows(selectors: Selectors, rows: str, order: Order, total: bool) -> Code:

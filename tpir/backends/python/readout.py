@@ -27,7 +27,7 @@ from tpir.ir.ops import Classify, ClassifyPooled, Pool
 from tpir.ir.program import Node
 from tpir.ir.types import Integer, is_integral, number_bounds
 
-MOST_MULTIPLES = 256
+MOST_MULTIPLES = 2**12
 """Up to this many values of a number, its products with the weights are made once, beforehand."""
 
 NUMBERS_AT_ONCE = 6
@@ -66,23 +66,26 @@ def write_readout(writer: Writer, node: Node) -> None:
         labels = writer.constant(f"{node.name}_names", values_tuple(op.labels))
     features = [Feature(w, o) for w, o in zip(op.weights, node.operands, strict=True)]
     exact = exact_features(op.bias, features)
-    sums = _sums_of(writer, node, op.bias, features[:exact], exact=True)
-    for is_real, group in groupby(features[exact:], key=lambda f: f.is_real):
+    first = [f for f in features[:exact] if not f.is_real]
+    sums = _sums_of(writer, node, op.bias, first, exact=True)
+    # What does not round may come in any order, so its numbers can wait for the other numbers.
+    rest = [*(f for f in features[:exact] if f.is_real), *features[exact:]]
+    for is_real, group in groupby(rest, key=lambda f: f.is_real):
         stretch = list(group)
         if is_real:
             for k in range(0, len(stretch), NUMBERS_AT_ONCE):
                 sums = _add_numbers(writer, node, sums, stretch[k : k + NUMBERS_AT_ONCE])
         else:
             sums = _sums_of(writer, node, sums, stretch, exact=False)
-    winner = writer.use("winner")
-    code: Code
-    if isinstance(op, Classify):
-        code = Comprehension("[]", f"{winner}({labels}, sums)", f"for sums in {sums}")
-    elif op.over is Pool.FIRST:
-        code = Display("[]", (f"{winner}({labels}, {sums}[0])",))
+    label: Code
+    if isinstance(op, ClassifyPooled):
+        total = f"{sums}[0]" if op.over is Pool.FIRST else f"{writer.use('add_up')}({sums})"
+        pooled = writer.assign(f"{node.name}_total", total)
+        label = Display("[]", (f"{labels}[{pooled}.index(max({pooled}))]",))
     else:
-        code = Display("[]", (Call(winner, (labels, f"{writer.use('add_up')}({sums})")),))
-    writer.columns[node] = writer.assign(node.name, code)
+        best = f"{labels}[sums.index(max(sums))]"
+        label = Comprehension("[]", best, f"for sums in {sums}")
+    writer.columns[node] = writer.assign(node.name, label)
 
 
 def exact_features(bias: Sequence[float], features: Sequence[Feature]) -> int:

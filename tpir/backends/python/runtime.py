@@ -232,11 +232,13 @@ def add_up(rows):
     return total
 '''
 
-_WINNER = '''
-def winner(labels, logits):
-    """The label with the highest logit, of equal ones the first."""
-    logits = list(logits)
-    return labels[logits.index(max(logits))]
+_TOTALS = '''
+def totals(keys, values, zero):
+    """For each key the sum of the values that stand at it, from left to right."""
+    found = {}
+    for key, value in zip(keys, values):
+        found[key] = found.get(key, zero) + value
+    return found
 '''
 
 _TRUTH = '''
@@ -305,6 +307,7 @@ _SOURCES = {
     "averages_so_far": (_AVERAGES_SO_FAR, ()),
     "matching": (_MATCHING, ()),
     "matching_so_far": (_MATCHING_SO_FAR, ()),
+    "totals": (_TOTALS, ()),
     "sums": (_SUMS, ()),
     "averages": (_AVERAGES, ()),
     "singles": (_SINGLES, ("Failure",)),
@@ -313,7 +316,6 @@ _SOURCES = {
     "weights": (_WEIGHTS, ()),
     "steps": (_STEPS, ()),
     "add_up": (_ADD_UP, ()),
-    "winner": (_WINNER, ()),
     "truth": (_TRUTH, ("Failure",)),
     "number": (_NUMBER, ("Failure",)),
     "alike": (_ALIKE, ("Failure",)),
