@@ -13,6 +13,8 @@ things:
 - a numerical variable is a count or a sum; the only constant number that weights hold is 1, so a
   count that is always 5 stays where something adds it up or multiplies it
   (``constant_is_welcome``);
+- a constant that is not written into its users is the result of an MLP, an int
+  (``constant_is_welcome``); the constant that a readout reads is 0 (``readout``);
 - a relu function over at most ``MAX_NUMERIC_ROWS`` rows is a table.
 
 Programs written by hand need not be expressible; they are simplified by the same rules.
@@ -31,6 +33,7 @@ from tpir.ir.ops import (
     ClassifyPooled,
     Indices,
     Map,
+    Select,
     SelectorWidth,
 )
 from tpir.ir.program import Node, Program
@@ -62,9 +65,9 @@ def kind_of(node: Node) -> VariableKind:
 
 
 def constant_is_welcome(program: Program, node: Node, value: Value) -> bool:
-    """Whether the users of a node that is always ``value`` can do without it as a number."""
+    """Whether the users of a node that is always ``value`` can do with a constant in its place."""
     if kind_of(node) is VariableKind.CATEGORICAL:
-        return True
+        return type(value) is int or _is_welcome_word(program, node)
     for user in program.users[node]:
         match user.op:
             case Map(ReluFunction()):
@@ -76,6 +79,17 @@ def constant_is_welcome(program: Program, node: Node, value: Value) -> bool:
                 types = [operand.type for operand in user.operands]
                 if not sums_are_exact(user.op, types, program.context):
                     return False
+    return True
+
+
+def _is_welcome_word(program: Program, node: Node) -> bool:
+    """Whether no user needs a constant that is no int, as the results of MLPs are."""
+    for user in program.users[node]:
+        match user.op:
+            case Select() if user.operands[0] is node:
+                return False
+            case Aggregate() if not _is_welcome_word(program, user):
+                return False
     return True
 
 

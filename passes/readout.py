@@ -12,6 +12,7 @@ from tpir.ir.ops import Classify, ClassifyPooled, Readout
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Type
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, then
+from tpir.passes.constants import constant_op
 from tpir.passes.exact_sums import Floats, extremes, rows_of_feature, sums_are_exact
 from tpir.passes.failing import can_fail
 from tpir.passes.readout_trial import unneeded_features
@@ -107,7 +108,7 @@ def _simplify(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> N
         while done < len(terms.done):
             done = len(terms.done)
             _drop_indifferent(terms)
-            _fold_constants(terms)
+            _fold_constants(rewriting, terms)
             _drop_labels(terms)
     elif len(terms.op.weights) > 1:
         rewriting.refuse(node, "its sums may round, so that terms cannot be moved or merged")
@@ -160,26 +161,42 @@ def _like(weights: FeatureWeights, rows: Floats) -> FeatureWeights:
     return NumberWeights(tuple(rows[0].tolist()))
 
 
-def _fold_constants(terms: _Terms) -> None:
+def _fold_constants(rewriting: Rewriting, terms: _Terms) -> None:
     """Move features that always add the same to the bias.
 
-    Weights are float32, in models and in print, and a sum of two seldom is: where it is not, a
-    feature by table stays, unless the bias has left float32 already. A constant number has no place
-    in weights and always goes.
+    Weights are float32, in models and in print, and a sum of two seldom is. Where the bias would
+    leave float32 by it, constant tables stay, as one feature of the constant 0. A constant number
+    has no place in weights and always goes.
     """
     bias = np.array(terms.op.bias, dtype=np.float64)
-    kept = []
+    kept, names, constants, numbers = [], [], [], 0
+    constant = np.zeros(len(bias))
     for k, (weights, operand) in enumerate(zip(terms.op.weights, terms.operands, strict=True)):
         cases = extremes(weights, operand.type)
-        fine = isinstance(weights, NumberWeights) or _is_float32(bias + cases[0])
-        fine = fine or not _is_float32(bias)
-        if (cases == cases[0]).all() and fine and not can_fail(operand):
+        if (cases != cases[0]).any() or can_fail(operand):
+            kept.append(k)
+        elif isinstance(weights, NumberWeights):
             terms.done.append(f"{operand.name} always adds the same: part of the bias")
             bias = bias + cases[0]
+            numbers += 1
         else:
-            kept.append(k)
+            names.append(operand.name)
+            constants.append(operand.op)
+            constant = constant + cases[0]
+    total = bias + constant
+    stays = bool(names) and _is_float32(bias) and not _is_float32(total) and _is_float32(constant)
+    if stays and numbers == 0 and constants == [constant_op(0)]:
+        return
     terms.keep(kept)
-    terms.op = replace(terms.op, bias=tuple(bias.tolist()))
+    terms.op = replace(terms.op, bias=tuple((bias if stays else total).tolist()))
+    if stays:
+        zero = rewriting.builder.add(constant_op(0), name="constant")
+        feature = TableWeights((0,), (tuple(constant.tolist()),))
+        terms.op = replace(terms.op, weights=(*terms.op.weights, feature))
+        terms.operands.append(zero)
+    if names:
+        what = "a feature of 0" if stays else "part of the bias"
+        terms.done.append(f"{', '.join(names)} always add the same: {what}")
 
 
 def _is_float32(numbers: Floats) -> bool:
