@@ -49,6 +49,8 @@ def _row(line: str, where: str) -> tuple[Tokens, Labels]:
     if not isinstance(row, dict):
         raise TpirError(f'{where}: expected {{"tokens": [...], "labels": [...]}}')
     tokens, labels = row.get("tokens"), row.get("labels", row.get("gold"))
+    if tokens is None or labels is None:
+        raise TpirError(f"{where}: it has no {'tokens' if tokens is None else 'labels'}")
     if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens) or not tokens:
         raise TpirError(f"{where}: tokens must be a non-empty list of strings")
     if not isinstance(labels, list) or not all(x is None or isinstance(x, str) for x in labels):

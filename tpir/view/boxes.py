@@ -247,7 +247,9 @@ def _readout_lines(node: Node) -> list[Line]:
 
 
 def _amount(amount: float) -> str:
-    return "any" if amount == float("inf") else f"{amount:.3g}"
+    if amount == float("inf"):
+        return "any"
+    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.3g}"
 
 
 def swing(weights: FeatureWeights, feature: Node) -> float:

@@ -51,7 +51,7 @@ class Trace:
         table.add_column("variable", no_wrap=True)
         table.add_column("type", style="dim", no_wrap=True)
         for place, token in enumerate(self.tokens):
-            table.add_column(Text(f"{place}\n{show_value(token)}"), no_wrap=True)
+            table.add_column(Text(f"{place}\n{show_value(token)}"), overflow="fold")
         for row in self._shown(selectors):
             style = "bold magenta" if row.outputs else "dim" if row.selector else ""
             cells = [Text(cell) for cell in (row.name, row.type, *row.cells)]

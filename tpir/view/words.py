@@ -106,7 +106,11 @@ def table_rows(table: Table) -> list[tuple[str, str]]:
 def result_rows(table: Table) -> list[tuple[str, str]]:
     """In how many rows each result stands, the most frequent first."""
     counts = Counter(map(show_value, table.results))
-    return [(f"{count:,} rows", result) for result, count in counts.most_common()]
+    return [(_rows(count), result) for result, count in counts.most_common()]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 _BINDING = {
@@ -159,8 +163,7 @@ def map_summary(op: Map, names: Sequence[str]) -> str:
         case Table() as table:
             if table.arity == 0:
                 return f"always {show_value(table.results[0])}"
-            rows = len(table.results)
-            return f"table of {rows:,} {'row' if rows == 1 else 'rows'}"
+            return f"table of {_rows(len(table.results))}"
         case ReluFunction() as function:
             return f"relu function, {len(function.b)} hidden"
     return expression_text(op.function, names)
