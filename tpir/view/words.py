@@ -31,11 +31,13 @@ from tpir.ir.ops import (
     Select,
 )
 from tpir.ir.program import Node
-from tpir.ir.types import Categorical, Integer, Pooled, Type
+from tpir.ir.types import Categorical, Integer, Pooled, Selector, Type, Width
 from tpir.ir.values import Value, show_value, value_key
 
 _FEW = 4
 """Sets of values up to this size are written out."""
+
+_KEYS = {Width.ONE: "one key", Width.AT_MOST_ONE: "one key or none", Width.MANY: "keys"}
 
 _DOTTED = 3
 """Runs of integers from this length on are written with dots."""
@@ -51,6 +53,8 @@ def short_type(type_: Type) -> str:
             return pooled + "{" + values_text(domain) + "}"
         case Integer(lo, hi):
             return f"{lo}..{hi}"
+        case Selector(width):
+            return _KEYS[width]
     return str(type_)
 
 
