@@ -17,14 +17,14 @@ SHIPPED: list[Pass] = [*(kind() for kind in PASSES.values()), Reachable(exhausti
 
 
 @pytest.mark.parametrize("each", SHIPPED, ids=str)
-@settings(max_examples=PROGRAMS // 4)
+@settings(max_examples=PROGRAMS // 8)
 @given(program=programs())
 def test_laws_on_random_programs(each: Pass, program: Program) -> None:
     assert_laws(each, program)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@settings(max_examples=PROGRAMS // 4)
+@settings(max_examples=PROGRAMS // 8)
 @given(program=programs())
 def test_levels_keep_the_meaning(number: int, program: Program) -> None:
     result = run_pipeline(program, level(number))

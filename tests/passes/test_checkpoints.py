@@ -1,0 +1,51 @@
+"""The levels on the shared checkpoints: same labels, not larger, and still the form of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tpir.backends.transformer_program import compile_transformer_program
+from tpir.ir.program import Program
+from tpir.lowering.transformer_program import lower_transformer_program
+from tpir.models.checkpoint import load_checkpoint
+from tpir.passes.base import size_of_program
+from tpir.passes.pipeline import level, run_pipeline
+from tpir.semantics.interpreter import run_many
+from tpir.semantics.program_space import space_of
+
+FOLDERS = (
+    "double_hist_v8_n8",
+    "dyck1_n16",
+    "hist_cat_v8_n8",
+    "sort_v16_n16",
+    "variants/bias_clipped",
+    "variants/factored_pooled",
+    "variants/long",
+    "variants/numeric_only",
+    "variants/score_causal",
+    "variants/selector_width",
+)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_levels(shared: Path, folder: str, number: int) -> None:
+    program = lower_transformer_program(load_checkpoint(shared / "checkpoints" / folder))
+    result = run_pipeline(program, level(number)).program
+    assert_same_on_samples(program, result)
+    before, after = size_of_program(program), size_of_program(result)
+    assert (after.nodes, after.rows) <= (before.nodes, before.rows)
+    assert lower_transformer_program(compile_transformer_program(result)) == result
+
+
+def assert_same_on_samples(left: Program, right: Program) -> None:
+    space = space_of(left)
+    samples = space.sample(500, np.random.default_rng(0), by="length")
+    inputs = [space.decode(sample) for sample in samples]
+    for tokens, first, second in zip(
+        inputs, run_many(left, inputs), run_many(right, inputs), strict=True
+    ):
+        assert first.key == second.key, tokens
