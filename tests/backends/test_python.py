@@ -294,17 +294,19 @@ def test_relu_functions() -> None:
     def row(n: int) -> tuple[float, ...]:
         return tuple(float(np.float32(w)) for w in rng.normal(size=n))
 
-    outputs = {}
+    outputs, columns = {}, [half, indices, half, indices]
     for k, (inputs, hidden, labels) in enumerate(
-        [(1, 5, 4), (2, 40, 3), (3, 4, 1), (4, 7, 20), (2, 6, 16)]
+        [(1, 5, 4), (2, 40, 3), (3, 4, 1), (4, 7, 20), (2, 6, 16), (-1, 20, 3), (-2, 20, 3)]
     ):
+        operands = columns[:inputs] if inputs > 0 else [indices, indices][inputs:]
+        inputs = abs(inputs)  # below 0: ints only, which with many units become a table
         function = ReluFunction(
             tuple(row(inputs) for _ in range(hidden)),
             row(hidden),
             tuple(row(hidden) for _ in range(labels)),
             row(labels),
         )
-        outputs[f"out{k}"] = b.add(Map(function), [half, indices, half, indices][:inputs])
+        outputs[f"out{k}"] = b.add(Map(function), operands)
     text = assert_agrees(b.build(outputs))
     assert_formatted(text)
 
@@ -368,7 +370,7 @@ def test_long_expressions_are_formatted() -> None:
     b = builder((0, 1, 2), 3)
     tokens = b.add(Tokens())
     expression: Expression = Argument(0)
-    for k in range(30):
+    for k in range(20):
         test = Binary(BinaryOp.LESS, expression, Literal(k * 1000))
         expression = Binary(BinaryOp.ADD, Argument(0), expression)
         if k % 10 == 9:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.backends.python_cases import assert_agrees, load
 from tpir.backends.python import emit_python
-from tpir.lower.transformer_program import lower_transformer_program
+from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import load_checkpoint
 
 TRAINED = (

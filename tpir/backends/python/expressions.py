@@ -20,6 +20,7 @@ from tpir.ir.expressions import (
     type_of_expression,
 )
 from tpir.ir.types import Bool, Categorical, Integer, Type, is_integral, number_bounds
+from tpir.ir.types import Sequence as SequenceType
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _ATOM = range(1, 9)
 _LEVELS = {
@@ -57,6 +58,8 @@ class Scalars:
     types: tuple[Type, ...]
     use: Callable[[str], str]
     _count: int = field(default=0, init=False)
+    _texts: dict[int, tuple[str, int]] = field(default_factory=dict, init=False)
+    _found: dict[int, SequenceType] = field(default_factory=dict, init=False)
 
     def inline(self, expression: Expression) -> str:
         """The expression as one Python expression."""
@@ -69,6 +72,16 @@ class Scalars:
     # One line: text and how tightly it binds.
 
     def _text(self, expression: Expression) -> tuple[str, int]:
+        if id(expression) not in self._texts:
+            self._texts[id(expression)] = self._written(expression)
+        return self._texts[id(expression)]
+
+    def _type(self, expression: Expression) -> SequenceType:
+        if id(expression) not in self._found:
+            self._found[id(expression)] = type_of_expression(expression, self.types)
+        return self._found[id(expression)]
+
+    def _written(self, expression: Expression) -> tuple[str, int]:
         match expression:
             case Argument(index):
                 return self.arguments[index], _ATOM
@@ -88,7 +101,7 @@ class Scalars:
         return _at(self._truth(expression, self._text(expression)), _OR)
 
     def _truth(self, expression: Expression, text: tuple[str, int]) -> tuple[str, int]:
-        if isinstance(type_of_expression(expression, self.types), Bool):
+        if isinstance(self._type(expression), Bool):
             return text
         return f"{self.use('truth')}({text[0]})", _ATOM
 
@@ -97,7 +110,7 @@ class Scalars:
             return f"not {_at(self._truth(operand, text), _NOT + 1)}", _NOT
         if op is UnaryOp.INDICATOR:
             return f"int({self._truth(operand, text)[0]})", _ATOM
-        if number_bounds(type_of_expression(operand, self.types)) is None:
+        if number_bounds(self._type(operand)) is None:
             text = f"{self.use('number')}({text[0]})", _ATOM
         return f"-{_at(text, _ATOM)}", _UNARY
 
@@ -112,7 +125,7 @@ class Scalars:
             level = _LEVELS[op]
             first, second = self._truth(operands[0], left), self._truth(operands[1], right)
             return f"{_at(first, level)} {op.value} {_at(second, level + 1)}", level
-        types = [type_of_expression(e, self.types) for e in operands]
+        types = [self._type(e) for e in operands]
         if not is_safe(op, types[0], types[1]):
             return f"{self.use(GUARDED[op])}({left[0]}, {right[0]})", _ATOM
         level = _LEVELS.get(op, _COMPARE)

@@ -1,4 +1,4 @@
-"""``map`` nodes: tables as dictionaries, expressions as they are, relu functions unit by unit."""
+"""``map`` nodes: tables, expressions and relu functions applied at each position."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tpir.backends.python.expressions import Scalars
 from tpir.backends.python.layout import WIDTH, Comprehension, lay_out, literal
-from tpir.backends.python.relu import write_relu
+from tpir.backends.python.relu import tabulated, write_relu
 from tpir.backends.python.tables import asked, table_rows
 from tpir.backends.python.writer import Writer
 from tpir.ir.expressions import Expression
@@ -22,7 +22,11 @@ def write_map(writer: Writer, node: Node) -> None:
     if isinstance(function, Table):
         _write_table(writer, node, function)
     elif isinstance(function, ReluFunction):
-        write_relu(writer, node, function)
+        table = tabulated(node)
+        if table is not None:
+            _write_table(writer, node, table)
+        else:
+            write_relu(writer, node, function)
     else:
         _write_expression(writer, node, function)
 

@@ -1,15 +1,48 @@
-"""Relu functions: each distinct row of arguments of one input is computed once, unit by unit."""
+"""Relu functions: tables over ints where those are not too large, else computed unit by unit.
+
+What is computed is computed once for each distinct row of arguments of one input.
+"""
 
 from __future__ import annotations
+
+import math
+
+import numpy as np
 
 from tpir.backends.python.layout import Comprehension, assign, display
 from tpir.backends.python.numbers import weight_rows
 from tpir.backends.python.writer import Writer
-from tpir.ir.functions import ReluFunction
+from tpir.ir.functions import ReluFunction, Table
+from tpir.ir.ops import Map
 from tpir.ir.program import Node
+from tpir.ir.types import Integer
+from tpir.semantics.columns import Column
+from tpir.semantics.maps import map_kernel
 
 UNROLLED = 16
 """Up to this many sums are variables of their own, which is faster."""
+
+MOST_ROWS = 2**19
+"""Up to this many rows of ints, a relu function of many units is written as a table of runs."""
+
+FEW_UNITS = 16
+"""With so few hidden units the formula is shorter than its table."""
+
+
+def tabulated(node: Node) -> Table | None:
+    """The table of a relu function over ints, as the interpreter computes it; None if too large."""
+    assert isinstance(node.op, Map) and isinstance(node.op.function, ReluFunction)
+    types = [operand.type for operand in node.operands if isinstance(operand.type, Integer)]
+    sizes = tuple(t.hi - t.lo + 1 for t in types)
+    rows = math.prod(sizes)
+    few = len(node.op.function.b) <= FEW_UNITS
+    if few or len(types) < len(node.operands) or rows > MOST_ROWS:
+        return None
+    codes = np.unravel_index(np.arange(rows), sizes)
+    columns = [Column(t, code[:, None]) for t, code in zip(types, codes, strict=True)]
+    result, _ = map_kernel(node).run(columns, rows)
+    domains = tuple(tuple(range(t.lo, t.hi + 1)) for t in types)
+    return Table(domains, tuple(result.decode(1)[0]))
 
 
 def write_relu(writer: Writer, node: Node, function: ReluFunction) -> None:

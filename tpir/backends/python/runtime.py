@@ -274,22 +274,30 @@ def {name}(x, y):
 '''
 
 
-def _arithmetic(name: str, text: str) -> str:
+def _arithmetic(name: str, text: str, guard: str = "") -> str:
     return f'''
 def {name}(x, y):
-    """{text}, a finite real number."""
+    """{text}, a finite real number; ints within 2**53."""
     if isinstance(x, str) or isinstance(y, str):
         raise Failure("mixed types")
-    try:
+{guard}    try:
         result = {text}
     except ZeroDivisionError:
         raise Failure("division by zero") from None
     except OverflowError:
-        raise Failure("result is not a finite real number") from None
+        raise Failure("number out of range") from None
     if isinstance(result, complex) or result - result != 0:
-        raise Failure("result is not a finite real number")
+        raise Failure("number out of range")
+    if isinstance(result, int) and abs(result) > 2**53:
+        raise Failure("number out of range")
     return result
 '''
+
+
+_LARGE_POWER = """\
+    if isinstance(x, int) and isinstance(y, int) and abs(x) > 1 and y > 53:
+        raise Failure("number out of range")
+"""
 
 
 _SOURCES = {
@@ -328,7 +336,7 @@ _SOURCES = {
     "multiply": (_arithmetic("multiply", "x * y"), ("Failure",)),
     "divide": (_arithmetic("divide", "x / y"), ("Failure",)),
     "modulo": (_arithmetic("modulo", "x % y"), ("Failure",)),
-    "power": (_arithmetic("power", "x**y"), ("Failure",)),
+    "power": (_arithmetic("power", "x**y", _LARGE_POWER), ("Failure",)),
 }
 
 HELPERS = frozenset(_SOURCES)

@@ -16,7 +16,7 @@ from tpir.ir.expressions import ORDERINGS, BinaryOp
 from tpir.ir.functions import Domain, Relation
 from tpir.ir.ops import Always, And, Comparison, Indices, Not, Or, Select
 from tpir.ir.program import Node
-from tpir.ir.types import values_of
+from tpir.ir.types import Categorical, Integer, Type
 from tpir.ir.values import Value, same_value, value_key
 
 
@@ -115,9 +115,8 @@ class Selectors:
 
     def _relation(self, node: Node, relation: Relation) -> Selection:
         key_node, query_node = node.operands
-        domain = values_of(key_node.type)
-        assert domain is not None
-        rows = reachable_rows(relation, domain)
+        domain = key_node.type.domain if isinstance(key_node.type, Categorical) else ()
+        rows = reachable_rows(relation, key_node.type)
         keys = self._typed_column(key_node, domain)
         queries = self.writer.columns[query_node]
         typed = collides(domain)
@@ -186,10 +185,19 @@ class Selectors:
         return Rows(self.writer.assign(node.name, Comprehension("[]", element, clause)))
 
 
-def reachable_rows(relation: Relation, domain: Domain) -> list[tuple[Value, ...]]:
+def reachable_rows(relation: Relation, keys: Type) -> list[tuple[Value, ...]]:
     """The rows of a relation without the values that no key can have."""
-    known = {value_key(v) for v in domain}
-    return [tuple(v for v in row if value_key(v) in known) for row in relation.rows]
+    return [tuple(v for v in row if _holds(keys, v)) for row in relation.rows]
+
+
+def _holds(type_: Type, value: Value) -> bool:
+    """Whether the value is one of the type's; a range of ints is not spelled out for that."""
+    match type_:
+        case Integer(lo, hi):
+            return type(value) is int and lo <= value <= hi
+        case Categorical():
+            return value_key(value) in type_.codes
+    return isinstance(value, bool)
 
 
 def dictionary_of(pairs: list[tuple[Value, Value]], typed_keys: bool, typed_values: bool) -> Code:
