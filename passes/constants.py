@@ -13,7 +13,7 @@ from tpir.ir.ops import Aggregate, AggregateSum, Always, Map, Select, SelectorWi
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Categorical, Selector, Width, is_integral
 from tpir.ir.values import Value, same_value
-from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
 from tpir.passes.expressible import constant_is_welcome
 from tpir.passes.failing import can_fail
 from tpir.passes.tables import TableArray, table_of_relu
@@ -44,7 +44,7 @@ class Constants(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Fold constants from the operands up."""
-        return rewrite(program, _fold)
+        return until_stable(program, lambda p: rewrite(p, _fold))
 
 
 def constant_of(node: Node) -> Value | None:

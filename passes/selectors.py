@@ -24,7 +24,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector, Width, size_of, values_of
-from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, rewrite
+from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, rewrite, until_stable
 from tpir.passes.constants import constant_op, is_empty
 from tpir.passes.expressible import cut_to_keys, is_indices, normal_select
 from tpir.passes.failing import can_fail, fails
@@ -63,7 +63,7 @@ class Selectors(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Simplify every selector, and what aggregates through it."""
-        return rewrite(program, _simplify)
+        return until_stable(program, lambda p: rewrite(p, _simplify))
 
 
 def _simplify(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> Node | None:

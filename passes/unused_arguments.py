@@ -11,7 +11,7 @@ from tpir.ir.expressions import Argument, Binary, Expression, IfElse, Literal, U
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Program
-from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
 from tpir.passes.failing import can_fail
 from tpir.passes.tables import TableArray, distinct_places
 
@@ -37,7 +37,7 @@ class UnusedArguments(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Drop what does not matter from each table and expression."""
-        return rewrite(program, _drop)
+        return until_stable(program, lambda p: rewrite(p, _drop))
 
 
 def _drop(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> Node | None:

@@ -262,8 +262,9 @@ class _Maker:
         features, weights = [], []
         for _ in range(self.pick(4)):
             node = self.sequence()
-            domain = values_of(node.type)
-            if domain is not None and len(domain) <= MAX_ROWS:
+            small = (size_of(node.type) or MAX_ROWS + 1) <= MAX_ROWS
+            domain = values_of(node.type) if small else None
+            if domain is not None:
                 features.append(node)
                 weights.append(TableWeights(domain, tuple(self.row(labels) for _ in domain)))
             elif number_bounds(node.type) is not None:

@@ -17,8 +17,9 @@ from tpir.equiv.artefact import (
     load_artefact,
     program_artefact,
 )
+from tpir.equiv.common_space import spaces_to_check
 from tpir.equiv.guard import verify_each as guard
-from tpir.equiv.sides import compare, spaces_to_check
+from tpir.equiv.sides import compare
 from tpir.equiv.verdict import Verdict
 from tpir.errors import TpirError
 from tpir.ir.program import Program
@@ -84,7 +85,7 @@ def optimise(
     """The program simplified: by ``-O<level>``, or by passes such as ``"dce,cse"``.
 
     With ``verify_each`` the programs before and after every pass are compared; the first pass that
-    changes the meaning raises ``tpir.equiv.guard.GuiltyPass`` with a smallest input.
+    changes the meaning raises ``tpir.equiv.verdict.GuiltyPass`` with a smallest input.
     """
     stages = passes_of_level(level) if passes is None else parse_pipeline(passes)
     after_each = guard() if verify_each else None

@@ -8,10 +8,10 @@ from tpir.span import Span
 
 
 class TpirError(Exception):
-    """An error in what was asked: bad text, a bad file, a program that cannot become what was wanted.
+    """An error in what was asked: bad text, a bad file, what cannot become what was wanted.
 
-    ``message`` is one line. ``span`` says where in a source text; ``notes`` are further lines, such as
-    the equations around a type error. The command line prints it and exits with status 2.
+    ``message`` is one line. ``span`` says where in a source text; ``notes`` are further lines, such
+    as the operands of an ill-typed op. The command line prints it and exits with status 2.
     """
 
     def __init__(

@@ -25,8 +25,8 @@ def write_atomic(path: Path, content: str | bytes, *, force: bool = False) -> No
             # mkstemp makes files private; give this one the permissions any other new file gets.
             mask = os.umask(0)
             os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o666 & ~mask)
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""The meaning of programs a second time, as plain as it can be said: an oracle for the interpreter."""
+"""The meaning of programs a second time, as plain as it can be said: the interpreter's oracle."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tpir.semantics.interpreter import run, run_many
 
 
 def inputs_of(program: Program, limit: int = 40) -> list[tuple[object, ...]]:
-    """All inputs of a program where they are few; the shortest and some of the longest where not."""
+    """All inputs of a program where they are few; else the shortest and a spread of the rest."""
     every = [
         row
         for length in range(1, program.context + 1)

@@ -1,1 +1,1 @@
-
+"""What a program becomes: Python modules and weights."""

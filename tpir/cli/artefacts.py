@@ -9,7 +9,7 @@ from pathlib import Path
 from tpir.equiv.artefact import Artefact, Kind, ReadOptions, load_artefact, read_text
 from tpir.errors import TpirError
 from tpir.ir.program import Program
-from tpir.ir.values import Value, distinct
+from tpir.ir.values import Value, distinct, value_key
 from tpir.text import needs_specialising
 
 _OTHERS = (".py", ".safetensors", ".pt", ".json")
@@ -36,8 +36,11 @@ def _refuse_idle_options(artefact: Artefact, options: ReadOptions) -> None:
         raise TpirError(f"{path} has context {artefact.context}; --max-length cannot change it")
     if options.output is not None:
         raise TpirError(f"{path} has its own output; --output is for .rasp files")
-    if options.vocabulary is not None and options.vocabulary_file is None:
-        raise TpirError(f"{path}: --vocab takes a JSON file here, with tokens and labels")
+    stated = options.vocabulary if options.vocabulary_file is None else None
+    if stated is not None and set(map(value_key, stated)) != set(
+        map(value_key, artefact.vocabulary)
+    ):
+        raise TpirError(f"{path} has a vocabulary of its own; --vocab cannot change it")
 
 
 def specialised(path: Path, options: ReadOptions, inputs: Sequence[Sequence[Value]]) -> ReadOptions:

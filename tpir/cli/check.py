@@ -23,7 +23,8 @@ from tpir.cli.options import (
     check_require,
     read_options,
 )
-from tpir.cli.verdicts import Effort, compare, exit_for, spaces_to_check, verdict_json
+from tpir.cli.verdicts import Effort, compare, exit_for, verdict_json
+from tpir.equiv.common_space import spaces_to_check
 
 Side = Annotated[
     Path,

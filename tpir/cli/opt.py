@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,9 +25,8 @@ from tpir.cli.options import (
     Vocab,
     read_options,
 )
-from tpir.cli.verdicts import REFUTED, Effort, compare
-from tpir.equiv.artefact import program_artefact
-from tpir.equiv.verdict import Answer, Verdict
+from tpir.cli.verdicts import REFUTED
+from tpir.equiv.verdict import GuiltyPass
 from tpir.errors import TpirError
 from tpir.files import check_writable
 from tpir.ir.program import Program
@@ -42,19 +40,9 @@ from tpir.passes.pipeline import (
     parse_pipeline,
     run_pipeline,
 )
-from tpir.semantics.program_space import space_of
 from tpir.text import print_program
 
 DEFAULT_LEVEL = 2
-
-
-class GuiltyPass(Exception):
-    """A pass that changed what the program means, caught by ``--verify-each``."""
-
-    def __init__(self, name: str, verdict: Verdict) -> None:
-        super().__init__(name)
-        self.name = name
-        self.verdict = verdict
 
 
 def opt(
@@ -105,11 +93,11 @@ def opt(
         check_writable(out, force=force)
     stages = stages_of(number, pipeline)
     program = load_program(artefact, read_options(vocab, max_length, accepts, output))
-    after_each = verifier(Effort(limit, samples, seed)) if verify_each else None
+    after_each = verifier(limit, samples, seed) if verify_each else None
     try:
         result = run_pipeline(program, stages, after_each=after_each, count_lines=count_lines)
     except GuiltyPass as guilty:
-        say(f"pass {guilty.name} changes the program: {guilty.verdict}")
+        say(str(guilty))
         raise typer.Exit(REFUTED) from None
     if explain:
         for name, note in result.notes:
@@ -133,16 +121,11 @@ def count_lines(program: Program) -> int:
     return print_program(program).count("\n")
 
 
-def verifier(effort: Effort) -> AfterEach:
+def verifier(limit: int, samples: int, seed: int) -> AfterEach:
     """A check to run after each pass; it raises GuiltyPass."""
+    from tpir.equiv.guard import verify_each  # brings Hypothesis, which most runs need not load
 
-    def after_each(before: Program, after: Program, name: str) -> None:
-        left, right = (program_artefact(p, Path(p.name)) for p in (before, after))
-        verdict = compare(left, right, space_of(before), effort)
-        if verdict.answer is Answer.REFUTED:
-            raise GuiltyPass(name, verdict)
-
-    return after_each
+    return verify_each(limit=limit, samples=samples, seed=seed)
 
 
 def statistics_table(result: PipelineResult) -> Table:

@@ -6,18 +6,9 @@ from collections.abc import Callable
 
 from tpir.equiv.check import check
 from tpir.equiv.runners import ProgramRunner
-from tpir.equiv.verdict import Answer, Verdict
+from tpir.equiv.verdict import Answer, GuiltyPass
 from tpir.ir.program import Program
 from tpir.semantics.program_space import space_of
-
-
-class GuiltyPass(Exception):
-    """A pass changed what the program means: its name, and the verdict with a smallest input."""
-
-    def __init__(self, name: str, verdict: Verdict) -> None:
-        super().__init__(f"pass {name} changes the program: {verdict}")
-        self.name = name
-        self.verdict = verdict
 
 
 def verify_each(

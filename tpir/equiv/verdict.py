@@ -56,6 +56,15 @@ class Verdict:
         return text
 
 
+class GuiltyPass(Exception):
+    """A pass changed what the program means: its name, and the verdict with a smallest input."""
+
+    def __init__(self, name: str, verdict: Verdict) -> None:
+        super().__init__(f"pass {name} changes the program: {verdict}")
+        self.name = name
+        self.verdict = verdict
+
+
 def show_outcome(outcome: Outcome) -> str:
     """An outcome on one line."""
     if outcome.values is None:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tpir.ir.types import (
+    MAX_INTEGER,
     Bool,
+    Categorical,
     Integer,
+    Pooled,
     Real,
+    Selector,
     Sequence,
     Type,
     is_integral,
@@ -35,7 +39,12 @@ class Failure(Exception):
 DIVISION_BY_ZERO = "division by zero"
 MIXED_TYPES = "mixed types"
 MEAN_OF_WORDS = "mean of words"
-NOT_A_NUMBER = "result is not a finite real number"
+NOT_A_NUMBER = "number out of range"
+"""Complex, infinite, or an int beyond 2^53, which float64 could no longer hold exactly."""
+
+
+LARGEST_EXPONENT = 53
+"""Of an int other than 0, 1 and -1: higher powers are out of range, and could fill the memory."""
 
 
 class BinaryOp(Enum):
@@ -200,6 +209,8 @@ def _arithmetic(op: BinaryOp, left: float, right: float) -> float:
                 result = left / right
             case BinaryOp.MODULO:
                 result = left % right
+            case _ if _is_large_power(left, right):
+                raise Failure(NOT_A_NUMBER)
             case _:
                 result = left**right
     except ZeroDivisionError:
@@ -208,7 +219,14 @@ def _arithmetic(op: BinaryOp, left: float, right: float) -> float:
         raise Failure(NOT_A_NUMBER) from None
     if isinstance(result, complex) or result - result != 0:  # complex, infinite or not a number
         raise Failure(NOT_A_NUMBER)
+    if isinstance(result, int) and abs(result) > MAX_INTEGER:
+        raise Failure(NOT_A_NUMBER)
     return result
+
+
+def _is_large_power(base: float, exponent: float) -> bool:
+    ints = isinstance(base, int) and isinstance(exponent, int)
+    return ints and abs(base) > 1 and exponent > LARGEST_EXPONENT
 
 
 class ExpressionTypeError(Exception):
@@ -220,9 +238,9 @@ def type_of_expression(expression: Expression, types: tuple[Type, ...]) -> Seque
     match expression:
         case Argument(index):
             found = types[index]
-            if values_of(found) is None and not isinstance(found, Real):
+            if isinstance(found, Selector | Pooled):
                 raise ExpressionTypeError(f"expected a sequence, found {found}")
-            return found  # type: ignore[return-value]
+            return found
         case Literal(value):
             return type_of_values((value,))
         case Unary(op, operand):
@@ -241,8 +259,10 @@ def type_of_expression(expression: Expression, types: tuple[Type, ...]) -> Seque
 
 
 def _expect_truth(found: Sequence, where: str) -> None:
-    values = values_of(found)
-    if values is None or not any(isinstance(v, bool) for v in values):
+    may_be_truth = isinstance(found, Bool) or (
+        isinstance(found, Categorical) and any(isinstance(v, bool) for v in found.domain)
+    )
+    if not may_be_truth:
         raise ExpressionTypeError(f"{where} expects truth values, found {found}")
 
 
@@ -273,8 +293,9 @@ def check_ordered(op: BinaryOp, left: Type, right: Type) -> None:
     """Raise ExpressionTypeError if no value of one type can be compared with one of the other."""
 
     def kinds(type_: Type) -> set[bool]:
-        values = values_of(type_)
-        return {False} if values is None else {isinstance(v, str) for v in values}
+        if number_bounds(type_) is not None:
+            return {False}
+        return {isinstance(v, str) for v in values_of(type_) or ()}
 
     if not kinds(left) & kinds(right):
         raise ExpressionTypeError(
@@ -285,22 +306,19 @@ def check_ordered(op: BinaryOp, left: Type, right: Type) -> None:
 
 def _numbers(op: BinaryOp, found: Sequence) -> tuple[float, float]:
     """Bounds of the numbers among the values; words among them are failures at run time."""
-    values = values_of(found)
-    if values is not None:
-        numbers = [v for v in values if not isinstance(v, str)]
-        if numbers:
-            return (min(numbers), max(numbers))
-        raise ExpressionTypeError(f"{op.value} expects numbers, found {found}")
     bounds = number_bounds(found)
-    assert bounds is not None
-    return bounds
+    if bounds is not None:
+        return bounds
+    numbers = [v for v in values_of(found) or () if not isinstance(v, str)]
+    if not numbers:
+        raise ExpressionTypeError(f"{op.value} expects numbers, found {found}")
+    return (min(numbers), max(numbers))
 
 
 def _no_floats(found: Sequence) -> bool:
-    values = values_of(found)
-    return is_integral(found) or (
-        values is not None and not any(isinstance(v, float) for v in values)
-    )
+    if is_integral(found) or isinstance(found, Real):
+        return is_integral(found)
+    return not any(isinstance(v, float) for v in values_of(found) or ())
 
 
 def _type_of_integers(

@@ -50,6 +50,7 @@ from tpir.ir.types import (
     is_integral,
     join,
     number_bounds,
+    size_of,
     type_of_values,
     values_of,
 )
@@ -166,7 +167,7 @@ def _select(op: Select, types: Listing[Type]) -> Selector:
             pass
         case relation:
             expect_domain(queries, relation.queries, "the relation")
-            if values_of(keys) is None:
+            if size_of(keys) is None:
                 raise TypeProblem(f"a relation needs keys from a finite set, found {keys}")
     return Selector(Width.MANY)
 
@@ -195,8 +196,7 @@ def _aggregate(op: Aggregate, selector: Type, values: Type) -> Sequence:
         raise TypeProblem(f"values of type {values}, but the default is {show_value(op.default)}")
     if selector.width is Width.AT_MOST_ONE:
         return joined
-    domain = values_of(joined)
-    if domain is not None and not all(is_number(v) for v in domain):
+    if number_bounds(joined) is None:
         return _aggregate_words(values, op.default)
     return Real()
 

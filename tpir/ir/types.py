@@ -22,6 +22,9 @@ from tpir.ir.values import (
 MAX_INTEGER = 2**53
 """Integers stay within this, so that a float64 holds each one exactly and division rounds once."""
 
+MAX_JOINED = 2**16
+"""Finite types up to this size join to a finite type; larger ones only as numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Categorical(Structural):
@@ -180,9 +183,9 @@ def join(left: Sequence, right: Sequence) -> Sequence | None:
     match left, right:
         case Integer(a, b), Integer(c, d):
             return Integer(min(a, c), max(b, d))
-    first, second = values_of(left), values_of(right)
-    if first is not None and second is not None:
-        return Categorical(distinct(first + second))
+    sizes = (size_of(left), size_of(right))
+    if all(size is not None and size <= MAX_JOINED for size in sizes):
+        return Categorical(distinct((values_of(left) or ()) + (values_of(right) or ())))
     if number_bounds(left) is not None and number_bounds(right) is not None:
         return Real()
     return None

@@ -71,8 +71,7 @@ def _take(data: NDArray[Entry], position: NDArray[np.intp]) -> NDArray[Entry]:
 
 def _retyped(values: Column, type_: Type) -> Column:
     """The same values in the codes (or numbers and tags) of a wider type."""
-    domain = values_of(values.type)
-    if domain is None:
+    if isinstance(values.type, Real):
         return Column(type_, values.data, values.tags)
     if isinstance(values.type, Integer) and isinstance(type_, Integer):
         shift = values.type.lo - type_.lo
@@ -82,7 +81,7 @@ def _retyped(values: Column, type_: Type) -> Column:
         tag = INT if isinstance(values.type, Integer) else BOOL
         data = numbers(values).astype(np.float64)
         return Column(type_, data, np.full(data.shape, tag, dtype=np.uint8))
-    lookup, tags = encode(type_, domain)
+    lookup, tags = encode(type_, values_of(values.type) or ())
     index = values.data.astype(np.intp)
     return Column(type_, lookup[index], None if tags is None else tags[index])
 

@@ -13,7 +13,7 @@ from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
-from tpir.ir.types import Type, size_of, values_of
+from tpir.ir.types import Bool, Categorical, Integer, Type, size_of, values_of
 from tpir.ir.values import Value
 from tpir.semantics.columns import Column, code_dtype, encode, numbers
 from tpir.semantics.failures import failure_code
@@ -60,7 +60,7 @@ def _evaluate_rows(
     function: Expression, rows: list[tuple[Value, ...]], result: Type
 ) -> tuple[tuple[Value, ...], NDArray[np.uint8] | None]:
     """Values row by row; a row that fails holds any value, and the kind of failure beside it."""
-    filler = (values_of(result) or (0.0,))[0]
+    filler = _any_value(result)
     values: list[Value] = []
     failures = np.zeros(len(rows), dtype=np.uint8)
     for k, row in enumerate(rows):
@@ -70,6 +70,17 @@ def _evaluate_rows(
             values.append(filler)
             failures[k] = failure_code(failure.kind)
     return tuple(values), failures if failures.any() else None
+
+
+def _any_value(type_: Type) -> Value:
+    match type_:
+        case Categorical(domain):
+            return domain[0]
+        case Integer(lo, _):
+            return lo
+        case Bool():
+            return False
+    return 0.0
 
 
 @dataclass(frozen=True, eq=False)
