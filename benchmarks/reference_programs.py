@@ -3,14 +3,15 @@
 For each checkpoint, in sequences per second on one core:
 
 - the Python program that the public reference code emits for it,
-- the Python program that tpir emits for it (``--ours DIR``, with NAME.py in it), in one process and
-  by turns with the first,
-- the reference's own torch model, discretised, at its best batch size.
+- the Python program that tpir emits for it at -O2 (or ``--ours DIR``, with NAME.py in it), in one
+  process and by turns with the first,
+- the reference's own torch model, discretised, at its best batch size,
+- tpir's interpreter on the same inputs, in batches, on the program as lowered.
 
 The reference code (princeton-nlp/TransformerPrograms) is not part of this project and this script
 holds none of it: ``--reference PATH`` names a checkout. It needs ``pip install 'tpir[reference]'``.
 
-    python benchmarks/reference_programs.py --reference PATH [--ours DIR] [CHECKPOINT ...]
+    python benchmarks/reference_programs.py --reference PATH [-o docs/speed.md] [CHECKPOINT ...]
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
+
+import tpir
+from tpir.files import write_atomic
+from tpir.semantics.interpreter import Interpreter
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZES = (256, 512, 1024, 2048, 4096, 8192)
@@ -70,6 +77,7 @@ class Result:
     torch: float | None = None
     torch_batch: int | None = None
     torch_agrees: float | None = None
+    interpreter: float | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -99,7 +107,11 @@ def main() -> int:
     for checkpoint in checkpoints:
         print(f"measuring {checkpoint.name}", file=sys.stderr)
         results.append(measure_apart(checkpoint, options))
-    print(json.dumps([dataclasses.asdict(r) for r in results]) if options.json else table(results))
+    if options.output is not None:
+        write_atomic(options.output, HEAD + markdown(results), force=True)
+    else:
+        rows = [dataclasses.asdict(result) for result in results]
+        print(json.dumps(rows) if options.json else table(results))
     return 0
 
 
@@ -111,6 +123,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="a checkout of the public reference code")
     parser.add_argument("--ours", type=Path, help="folder of programs that tpir emitted: NAME.py")
     parser.add_argument("--seconds", type=float, default=3.0, help="time for each measurement")
+    parser.add_argument("-o", "--output", type=Path, help="a Markdown file to write")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -151,19 +164,21 @@ def measure(checkpoint: Path, options: argparse.Namespace) -> Result:
             programs["program"] = lambda: load_module(emitted).run
         except Exception as error:
             result.notes.append(f"the reference emits no program: {describe(error)}")
-        if ours := our_program(checkpoint, options.ours):
-            programs["ours"] = lambda: load_module(ours).run
+        ours = our_program(checkpoint, options.ours, Path(folder))
+        programs["ours"] = lambda: load_module(ours).run
         measure_in_turns(programs, examples, options.seconds, result)
     measure_torch(reference, examples, options.seconds, result)
+    measure_interpreter(checkpoint, examples, options.seconds, result)
     return result
 
 
-def our_program(checkpoint: Path, folder: Path | None) -> Path | None:
-    """The Python program that tpir emitted for a checkpoint, if there is one."""
-    if folder is None:
-        return None
-    path = folder / f"{checkpoint.name}.py"
-    return path if path.is_file() else None
+def our_program(checkpoint: Path, given: Path | None, folder: Path) -> Path:
+    """The Python program of a checkpoint: the one given, or emitted here at -O2."""
+    if given is not None:
+        return given / f"{checkpoint.name}.py"
+    path = folder / "ours.py"
+    path.write_text(tpir.emit(tpir.optimise(tpir.lower(checkpoint))), encoding="utf-8")
+    return path
 
 
 def read_examples(checkpoint: Path) -> list[Example]:
@@ -344,16 +359,51 @@ def measure_torch(
             result.torch, result.torch_batch = rate, size
 
 
+def measure_interpreter(
+    checkpoint: Path, examples: Sequence[Example], seconds: float, result: Result
+) -> None:
+    """Time the interpreter on the inputs, grouped by length, repeated to some thousands."""
+    program = tpir.lower(checkpoint)
+    interpreter = Interpreter(program)
+    by_length: dict[int, list[list[int]]] = {}
+    for example in examples:
+        by_length.setdefault(len(example.tokens), []).append(interpreter.encode(example.tokens))
+    batches = [np.array(rows * 16).T for rows in by_length.values()]
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        for batch in batches:
+            interpreter.run_batch(batch)
+        done += 16 * len(examples)
+    result.interpreter = done / (time.perf_counter() - start)
+
+
 def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
+COLUMNS = (
+    *("checkpoint", "inputs", "reference program/s", "agrees", "tpir program/s", "agrees"),
+    *("ratio", "reference torch/s", "batch", "agrees", "tpir interpreter/s"),
+)
+HEAD = """# Speed
+
+Made by `python benchmarks/reference_programs.py --reference PATH -o docs/speed.md`, PATH being a
+checkout of the public reference code. Sequences per second on one core, one thread, distinct
+inputs, nothing kept between calls; the two Python programs run by turns in one process. "agrees" is
+the share of positions whose label is the recorded prediction (special tokens left out).
+
+"""
+
+
+def markdown(results: Sequence[Result]) -> str:
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    lines += [f"| {' | '.join(row_of(result))} |" for result in results]
+    lines += ["", *(f"- {result.name}: {note}" for result in results for note in result.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def table(results: Sequence[Result]) -> str:
-    head = (
-        *("checkpoint", "inputs", "reference program/s", "agrees", "tpir program/s", "agrees"),
-        *("ratio", "reference torch/s", "batch", "agrees"),
-    )
-    rows = [head, *map(row_of, results)]
+    rows = [COLUMNS, *map(row_of, results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
@@ -379,6 +429,7 @@ def row_of(result: Result) -> tuple[str, ...]:
         shown(result.torch, "{:,.0f}"),
         shown(result.torch_batch, "{}"),
         shown(result.torch_agrees, "{:.2%}"),
+        shown(result.interpreter, "{:,.0f}"),
     )
 
 
