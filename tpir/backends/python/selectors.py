@@ -145,8 +145,9 @@ class Selectors:
         kept = [(q, row[0]) for q, row in zip(queries, rows, strict=True) if row]
         entries = dictionary_of(kept, collides(queries), typed)
         at_index = isinstance(node.operands[0].op, Indices)
-        if full or (not at_index and len(flat(entries)) > WIDTH - len(name) - 3):
-            values = [key_of(row[0], typed) if row else "None" for row in rows]
+        if full or len(flat(entries)) > WIDTH - len(name) - 3:
+            nowhere = "CONTEXT" if at_index else "None"  # CONTEXT is no position of any input
+            values = [key_of(row[0], typed) if row else nowhere for row in rows]
             return f"{self.writer.constant(name, table_row(self.writer, queries, values))}[{x}]"
         return f"{self.writer.constant(name, entries)}.get({x})"
 
