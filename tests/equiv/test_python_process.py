@@ -49,6 +49,40 @@ def test_a_module_that_breaks_off_is_one_clear_error(tmp_path: Path, text: str) 
     process.close()
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("[1 // (tokens[0] == 'a')] * 2", "ZeroDivisionError: "),
+        ("[None] * 2", "run returned None where a word"),
+        ("[[1], {}]", r"run returned \[\[1\], \{\}\] where a word"),
+        ("[1.0, float('inf')]", "inf, which is not a finite number"),
+        ("[1, 2, 3]", "3 values for 2 tokens"),
+        ("'ab'", "str where a list belongs"),
+        ("[1] if tokens == ['b', 'a'] else [1, 2]", "one in all elsewhere"),
+        ("{'x' if tokens == ['b', 'a'] else 'y': [1]}", "outputs of other names"),
+        ("{}", "names of outputs"),
+    ],
+)
+def test_an_input_that_goes_wrong_is_named(tmp_path: Path, body: str, why: str) -> None:
+    process = PythonProcess(write(tmp_path, f"def run(tokens):\n    return {body}\n"), ["a", "b"])
+    with pytest.raises(TpirError, match=f'on the input "[ab]" "[ab]": .*{why}'):
+        process.run_batch(np.array([[0, 1], [1, 0]]))
+    process.close()
+
+
+def test_what_a_module_prints_is_not_in_the_way(tmp_path: Path) -> None:
+    text = (
+        "import os, sys\ndef run(tokens):\n"
+        "    os.write(1, b'x' * 70000)\n    print('y' * 70000)\n"
+        "    sys.stderr.write('z' * 70000)\n"
+        "    return [sys.stdin.read(), *tokens[1:]]\n"
+    )
+    process = PythonProcess(write(tmp_path, text), ["a", "b"])
+    (outcome,) = process.run_batch(np.array([[0], [1]])).outcomes()
+    process.close()
+    assert outcome.values == {"output": ("", "b")}
+
+
 def test_a_module_that_never_ends_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
