@@ -63,12 +63,12 @@ def constant_op(value: Value) -> Map:
 
 
 def is_empty(selector: Node) -> bool:
-    """Whether a selector never selects anything, seen from its predicate alone."""
+    """Whether a selector never selects anything and never fails, whatever it reads."""
     match selector.op:
         case Select(Always(False)):
-            return True
+            return not can_fail(selector)
         case Select(Relation(_, rows)):
-            return not any(rows) and not any(map(can_fail, selector.operands))
+            return not any(rows) and not can_fail(selector)
     return False
 
 

@@ -86,12 +86,16 @@ class _Rules:
                 return self._table(node, table)
             case Select(Relation() as relation):
                 return self._relation(node, operands, relation)
-            case Aggregate() if node.operands[0] in self.facts.own:
+            case Aggregate() if self._reads_itself(node):
                 why = "always reads its own position"
                 return self.rewriting.alias(node, operands[1], why)
             case Classify() | ClassifyPooled():
                 return self._readout(node, operands, node.op)
         return None
+
+    def _reads_itself(self, node: Node) -> bool:
+        """Whether an aggregate copies its own position through a selector that cannot fail."""
+        return node.operands[0] in self.facts.own and not can_fail(node.operands[0])
 
     def _constant(self, node: Node) -> Node | None:
         """A constant in the place of a sequence with one possible value."""

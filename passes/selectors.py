@@ -159,10 +159,14 @@ def _algebra(
 
 
 def _truth(selector: Node) -> bool | None:
-    """True for a selector of everything, False for one of nothing, None for any other."""
+    """True for a selector of everything, False for one of nothing, None for any other.
+
+    A selector that can fail is neither: without it the program might fail less often.
+    """
     if is_empty(selector):
         return False
-    return True if selector.op == Select(Always(True)) else None
+    full = selector.op == Select(Always(True)) and not can_fail(selector)
+    return True if full else None
 
 
 def _constant_selector(rewriting: Rewriting, node: Node, truth: bool) -> Node | None:
