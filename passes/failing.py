@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import product
+from weakref import WeakKeyDictionary
 
+from tpir.ir.bounds import may_overflow
 from tpir.ir.expressions import (
     ORDERINGS,
     Argument,
@@ -23,8 +25,8 @@ from tpir.ir.expressions import (
     evaluate,
 )
 from tpir.ir.functions import ReluFunction, Table
-from tpir.ir.ops import Aggregate, Comparison, Map, Select
-from tpir.ir.program import Node, cone
+from tpir.ir.ops import Aggregate, AggregateSum, Comparison, Map, Select
+from tpir.ir.program import Node
 from tpir.ir.types import (
     Bool,
     Categorical,
@@ -38,8 +40,14 @@ from tpir.ir.types import (
 )
 from tpir.ir.values import is_number
 
+_LONGEST = 2**20
+"""More tokens than any context has: what sums are bounded for."""
+
 _TRIED = 4096
 """Expressions over at most this many rows are tried on every one."""
+
+_KNOWN: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+"""What ``can_fail`` said of nodes: they never change."""
 
 
 def fails(node: Node) -> bool:
@@ -52,13 +60,27 @@ def fails(node: Node) -> bool:
             return len({kind for t in types for kind in _kinds(t)}) > 1
         case Aggregate():
             words = number_bounds(node.operands[1].type) is None
-            return types[0] == Selector(Width.MANY) and words
+            return types[0] == Selector(Width.MANY) and (words or may_overflow(node, _LONGEST))
+        case AggregateSum():
+            return may_overflow(node, _LONGEST)
     return False
 
 
 def can_fail(node: Node) -> bool:
-    """Whether the node, or anything it depends on, may fail."""
-    return any(fails(below) for below in cone([node]))
+    """Whether the node, or anything it depends on, may fail. Known answers are kept."""
+    seen: set[Node] = set()
+    stack = [node]
+    while stack:
+        below = stack.pop()
+        if below in seen or _KNOWN.get(below) is False:
+            continue
+        if _KNOWN.get(below) or fails(below):
+            _KNOWN[below] = _KNOWN[node] = True
+            return True
+        seen.add(below)
+        stack.extend(below.operands)
+    _KNOWN.update(dict.fromkeys(seen, False))
+    return False
 
 
 def _kinds(type_: Type) -> set[bool]:

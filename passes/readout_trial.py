@@ -93,7 +93,8 @@ def _cells(
 ) -> Iterator[_Cells]:
     op = node.op
     assert isinstance(op, Classify)
-    interpreter = Interpreter(program)
+    features = {str(k): operand for k, operand in enumerate(node.operands)}
+    interpreter = Interpreter(Program(program.header, program.nodes, features))
     for length, tokens in space.batches(max(1, CELLS // max(space.lengths()) ** 2)):
         states, _ = interpreter.states(tokens)
         shape = (length, tokens.shape[1])
