@@ -21,12 +21,7 @@ def load(path: Path, options: ReadOptions) -> Artefact:
     artefact = load_artefact(path, options)
     if artefact.kind is not Kind.PROGRAM:
         _refuse_idle_options(artefact, options)
-    if options.accepts is None:
-        return artefact
-    program = artefact.program
-    if program is not None:
-        program = replace(program, header=replace(program.header, accepts=options.accepts))
-    return replace(artefact, accepts=options.accepts, program=program)
+    return artefact
 
 
 def _refuse_idle_options(artefact: Artefact, options: ReadOptions) -> None:

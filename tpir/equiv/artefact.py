@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from tpir.equiv.runners import ProcessRunner, ProgramRunner, Runner
 from tpir.errors import TpirError
 from tpir.ir.program import Program
 from tpir.ir.values import Value
-from tpir.semantics.program_space import input_space
+from tpir.semantics.program_space import canonical_form, input_space
 from tpir.semantics.space import InputSpace
 from tpir.text import parse
 
@@ -81,7 +81,15 @@ class ReadOptions:
 
 
 def load_artefact(path: Path, options: ReadOptions = ReadOptions()) -> Artefact:
-    """Load an artefact. Raises TpirError with one clear line if it is not one."""
+    """Load an artefact. Raises TpirError with one clear line if it is not one.
+
+    A form that the options state takes the place of the artefact's own, whatever its kind.
+    """
+    artefact = _load(path, options)
+    return artefact if options.accepts is None else _accepting(artefact, options.accepts)
+
+
+def _load(path: Path, options: ReadOptions) -> Artefact:
     if not path.exists():
         raise TpirError(f"{path} does not exist")
     if path.is_dir() or path.suffix == ".safetensors":
@@ -91,6 +99,28 @@ def load_artefact(path: Path, options: ReadOptions = ReadOptions()) -> Artefact:
     if path.suffix in (".pt", ".json"):
         raise TpirError(f"{path}: give the folder of the checkpoint, not a file in it")
     return _program(path, options)
+
+
+def _accepting(artefact: Artefact, accepts: str) -> Artefact:
+    """The artefact with another accepted form, which must be one and leave an input."""
+    try:
+        form = canonical_form(accepts)
+        input_space(artefact.vocabulary, artefact.context, form)
+    except TpirError as error:
+        raise TpirError(f"accepts {accepts}: {error.message}", notes=error.notes) from None
+    program, checkpoint, fingerprint = artefact.program, artefact.checkpoint, artefact.fingerprint
+    if program is not None:
+        program = replace(program, header=replace(program.header, accepts=form))
+        fingerprint = program.fingerprint
+    if checkpoint is not None:
+        checkpoint = replace(checkpoint, accepts=form)
+    return replace(
+        artefact,
+        accepts=form,
+        fingerprint=fingerprint,
+        program=program,
+        checkpoint=checkpoint,
+    )
 
 
 def program_artefact(program: Program, path: Path) -> Artefact:
