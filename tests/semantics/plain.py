@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 
-from tpir.ir.expressions import MEAN_OF_WORDS, Failure, apply_binary, evaluate
+from tpir.ir.expressions import MEAN_OF_WORDS, NOT_A_NUMBER, Failure, apply_binary, evaluate
 from tpir.ir.functions import ReluFunction, Table, TableWeights
 from tpir.ir.ops import (
     Aggregate,
@@ -150,6 +151,8 @@ def _sum(values: list[Value], whole: bool) -> Value:
     total = 0 if whole else 0.0
     for v in values:
         total += v
+    if not math.isfinite(total):
+        raise Failure(NOT_A_NUMBER)
     return total
 
 

@@ -14,6 +14,7 @@ from tests.strategies import programs
 from tpir.errors import TpirError
 from tpir.ir.program import Program
 from tpir.semantics.interpreter import run, run_many
+from tpir.text import parse
 
 
 def inputs_of(program: Program, limit: int = 40) -> list[tuple[object, ...]]:
@@ -69,3 +70,16 @@ def test_inputs_that_are_refused(tokens: list[str], message: str) -> None:
     program = builder.build({"out": builder.add(Tokens())})
     with pytest.raises(TpirError, match=message):
         run(program, tokens)
+
+
+def test_sums_and_means_of_floats_fail_where_they_leave_their_range() -> None:
+    text = """
+        table t { "a" -> 1e308; "b" -> -1e308; "c" -> 1.5 }
+        v = t(tokens);
+        output sum = aggregate_sum(select(tokens, tokens, ==), v);
+        output mean = aggregate(select(tokens, tokens, ==), v, 0);
+    """
+    program = parse(text, vocabulary="abc", context=3)
+    inputs = [("a", "b"), ("a", "a"), ("c", "c"), ("b", "c", "b")]
+    failures = [outcome.failure for outcome in run_many(program, inputs)]
+    assert failures == [None, "number out of range", None, "number out of range"]

@@ -95,8 +95,8 @@ ORIGINS = (
     Origin(1, " spaced "),
     Origin(1, "line\nbreak"),
 )
-WORDS = ("a", 'say "hi"', "back\\slash", "new\nline", "é", "\u2028", "\x00", "", "#", ";", "\ud800")
-VALUES = (*WORDS, 0, 1, -1, True, False, 1.0, -0.5, 1e-300, -1e300, 2**60, 0.1)
+WORDS = ("a", 'say "hi"', "back\\slash", "new\nline", "é", "\u2028", "\x00", "", "#", ";")
+VALUES = (*WORDS, 0, 1, -1, True, False, 1.0, -0.5, 1e-300, -1e300, 2**53, 0.1)
 
 
 def holds(program: Program) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tpir.ir.types import (
-    MAX_INTEGER,
     Bool,
     Categorical,
     Integer,
@@ -25,7 +24,7 @@ from tpir.ir.types import (
     type_of_values,
     values_of,
 )
-from tpir.ir.values import Structural, Value
+from tpir.ir.values import MAX_INTEGER, Structural, Value, check_value
 
 
 class Failure(Exception):
@@ -242,6 +241,7 @@ def type_of_expression(expression: Expression, types: tuple[Type, ...]) -> Seque
                 raise ExpressionTypeError(f"expected a sequence, found {found}")
             return found
         case Literal(value):
+            check_value(value, "literal")
             return type_of_values((value,))
         case Unary(op, operand):
             return _type_of_unary(op, type_of_expression(operand, types))

@@ -135,6 +135,8 @@ class ReluFunction(Structural):
             object.__setattr__(self, name, tuple(map(floats, getattr(self, name))))
         for name in ("b", "c"):
             object.__setattr__(self, name, floats(getattr(self, name)))
+        if not all(math.isfinite(x) for row in (self.b, self.c, *self.v, *self.w) for x in row):
+            raise TpirError("the weights of a relu function must be finite numbers")
 
     @property
     def arity(self) -> int:

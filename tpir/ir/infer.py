@@ -111,7 +111,7 @@ def _result(op: Op, types: Listing[Type], around: Surroundings) -> Type:
         case Choose():
             return _choose(op, types)
         case Aggregate():
-            return _aggregate(op, types[0], types[1])
+            return _aggregate(op, types[0], types[1], around.context)
         case AggregateSum():
             return _aggregate_sum(types[0], types[1], around.context)
         case SelectorWidth():
@@ -181,7 +181,7 @@ def _choose(op: Choose, types: Listing[Type]) -> Selector:
     return Selector(Width.AT_MOST_ONE)
 
 
-def _aggregate(op: Aggregate, selector: Type, values: Type) -> Sequence:
+def _aggregate(op: Aggregate, selector: Type, values: Type, context: int) -> Sequence:
     assert isinstance(selector, Selector)
     assert isinstance(values, Categorical | Integer | Real | Bool)
     if selector.width is Width.ONE:
@@ -198,6 +198,8 @@ def _aggregate(op: Aggregate, selector: Type, values: Type) -> Sequence:
         return joined
     if number_bounds(joined) is None:
         return _aggregate_words(values, op.default)
+    if is_integral(values):
+        _aggregate_sum(selector, values, context)  # the total before the division must be exact
     return Real()
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tpir.errors import TpirError
 from tpir.ir.values import (
+    MAX_INTEGER,
     Key,
     Structural,
     Value,
@@ -18,9 +19,6 @@ from tpir.ir.values import (
     sorted_values,
     value_key,
 )
-
-MAX_INTEGER = 2**53
-"""Integers stay within this, so that a float64 holds each one exactly and division rounds once."""
 
 MAX_JOINED = 2**16
 """Finite types up to this size join to a finite type; larger ones only as numbers."""

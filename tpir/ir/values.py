@@ -12,6 +12,9 @@ from tpir.errors import TpirError
 Value = str | int | float | bool
 """One element of a sequence (``bool`` is listed for the reader: it is a kind of ``int``)."""
 
+MAX_INTEGER = 2**53
+"""Integers stay within this, so that a float64 holds each one exactly and division rounds once."""
+
 Key = tuple[str, Value]
 """What two values are compared by: the name of the type, and the value."""
 
@@ -49,6 +52,14 @@ def check_value(value: object, what: str) -> None:
         raise TpirError(f"{what}: {value!r} is not a word, a number or a truth value")
     if isinstance(value, float) and not math.isfinite(value):
         raise TpirError(f"{what}: {value!r} is not a finite number")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise TpirError(f"{what}: {value!r} is beyond 2^53, where ints are not exact in float64")
+    if isinstance(value, str) and not value.isprintable() and _is_surrogate(value):
+        raise TpirError(f"{what}: {value!r} cannot be written as UTF-8")
+
+
+def _is_surrogate(text: str) -> bool:
+    return any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
 def show_value(value: Value) -> str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tpir.ir.expressions import MEAN_OF_WORDS
+from tpir.ir.expressions import MEAN_OF_WORDS, NOT_A_NUMBER
 from tpir.ir.types import Bool, Integer, Real, Type, is_integral, values_of
 from tpir.ir.values import Value
 from tpir.semantics.columns import (
@@ -41,12 +41,12 @@ def aggregate(selector: object, values: Column, default: Value | None, type_: Ty
         failed = (count > 1).any(axis=0)
         return single, np.where(failed, failure_code(MEAN_OF_WORDS), 0).astype(np.uint8)
     several = count > 1
-    mean = _total(matrix, values) / np.maximum(count, 1)
-    data = np.where(several, mean, single.data)
+    total, failed = _total(matrix, values)
+    data = np.where(several, total / np.maximum(count, 1), single.data)
     if single.tags is None:
-        return Column(type_, data), None
+        return Column(type_, data), failed
     tags = np.where(several, np.uint8(FLOAT), single.tags)
-    return Column(type_, data, tags if tags.any() else None), None
+    return Column(type_, data, tags if tags.any() else None), failed
 
 
 def _gather(selector: HardSelection, values: Column, default: Value | None, type_: Type) -> Column:
@@ -86,23 +86,34 @@ def _retyped(values: Column, type_: Type) -> Column:
     return Column(type_, lookup[index], None if tags is None else tags[index])
 
 
-def _total(matrix: NDArray[np.bool_], values: Column) -> NDArray[np.int64] | NDArray[np.float64]:
-    """Sums over the selected keys. Ints exactly; floats from left to right, starting at 0.0."""
+def _total(
+    matrix: NDArray[np.bool_], values: Column
+) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.uint8] | None]:
+    """Sums over the selected keys: ints exactly, floats from left to right, starting at 0.0.
+
+    Beside them the inputs where a sum of floats leaves their range.
+    """
     numeric = numbers(values)[None]
     if is_integral(values.type):
-        total: NDArray[np.int64] = np.where(matrix, numeric, 0).sum(axis=1, dtype=np.int64)
-        return total
-    # A running sum adds one key after the other; a plain sum would add them pairwise.
-    running: NDArray[np.float64] = np.where(matrix, numeric, 0.0).cumsum(axis=1)
-    return running[:, -1]
+        exact: NDArray[np.int64] = np.where(matrix, numeric, 0).sum(axis=1, dtype=np.int64)
+        return exact, None
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A running sum adds one key after the other; a plain sum would add them pairwise.
+        running: NDArray[np.float64] = np.where(matrix, numeric, 0.0).cumsum(axis=1)
+    total = running[:, -1]
+    finite = np.isfinite(total).all(axis=0)
+    if finite.all():
+        return total, None
+    return total, np.where(finite, 0, failure_code(NOT_A_NUMBER)).astype(np.uint8)
 
 
-def aggregate_sum(selector: object, values: Column, type_: Type) -> Column:
+def aggregate_sum(selector: object, values: Column, type_: Type) -> Result:
     """The sum of the selected values."""
-    total = _total(dense(selector), values)
+    total, failed = _total(dense(selector), values)
     if isinstance(type_, Integer):
-        return Column(type_, (total - type_.lo).astype(code_dtype(type_.hi - type_.lo + 1)))
-    return Column(type_, total)
+        codes = (total - type_.lo).astype(code_dtype(type_.hi - type_.lo + 1))
+        return Column(type_, codes), failed
+    return Column(type_, total), failed
 
 
 def selector_width(selector: object, type_: Type) -> Column:

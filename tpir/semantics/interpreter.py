@@ -151,7 +151,7 @@ class Interpreter:
             case Aggregate(default):
                 return aggregate(operands[0], columns[0], default, node.type)
             case AggregateSum():
-                return aggregate_sum(operands[0], columns[0], node.type), None
+                return aggregate_sum(operands[0], columns[0], node.type)
             case SelectorWidth():
                 return selector_width(operands[0], node.type), None
             case Classify() | ClassifyPooled():

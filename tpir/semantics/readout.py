@@ -54,5 +54,5 @@ def _argmax(logits: list[NDArray[np.float64]]) -> NDArray[np.generic]:
     for label in range(1, len(logits)):
         better = logits[label] > best
         codes[better] = label
-        best = np.maximum(best, logits[label])
+        best = np.where(better, logits[label], best)  # what is not a number never wins
     return codes

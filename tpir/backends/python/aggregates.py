@@ -5,6 +5,7 @@ from __future__ import annotations
 from tpir.backends.python.choices import at_index
 from tpir.backends.python.layout import Call, Code, Comprehension, literal
 from tpir.backends.python.selectors import Chosen, Keyed, Rows, Selectors
+from tpir.ir.bounds import may_overflow
 from tpir.ir.ops import Aggregate
 from tpir.ir.program import Node
 from tpir.ir.types import Integer, Type, is_integral, number_bounds
@@ -25,7 +26,9 @@ def write_aggregate(selectors: Selectors, node: Node) -> None:
         code = Comprehension("[]", element, f"for j in {selection.name}")
     else:
         assert default is not None
-        code = _mean(selectors, selector, value_node.type, values, default)
+        code = _guarded(
+            selectors, node, _mean(selectors, selector, value_node.type, values, default)
+        )
     selectors.writer.columns[node] = selectors.writer.assign(node.name, code)
 
 
@@ -68,7 +71,16 @@ def write_sum(selectors: Selectors, node: Node) -> None:
         code = Comprehension("[]", element, f"for x in {selection.queries}")
     else:
         code = Call(writer.use("sums"), (_rows(selectors, selector), values, zero))
+    code = _guarded(selectors, node, code)
     writer.columns[node] = writer.assign(node.name, code)
+
+
+def _guarded(selectors: Selectors, node: Node, code: Code) -> Code:
+    """The numbers, with a Failure where a sum leaves the range of floats."""
+    writer = selectors.writer
+    if not may_overflow(node, writer.program.context):
+        return code
+    return Call(writer.use("finite"), (code,))
 
 
 def write_width(selectors: Selectors, node: Node) -> None:

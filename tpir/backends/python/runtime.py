@@ -257,6 +257,14 @@ def number(x):
     return x
 '''
 
+_FINITE = '''
+def finite(numbers):
+    """The numbers, none of which has left the range of floats."""
+    if any(x - x != 0 for x in numbers):
+        raise Failure("number out of range")
+    return numbers
+'''
+
 _ALIKE = '''
 def alike(x, y):
     """Raise Failure unless both are words or both are numbers."""
@@ -326,6 +334,7 @@ _SOURCES = {
     "add_up": (_ADD_UP, ()),
     "truth": (_TRUTH, ("Failure",)),
     "number": (_NUMBER, ("Failure",)),
+    "finite": (_FINITE, ("Failure",)),
     "alike": (_ALIKE, ("Failure",)),
     "less": (_ordering("less", "<"), ("alike",)),
     "at_most": (_ordering("at_most", "<="), ("alike",)),
