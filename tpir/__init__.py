@@ -1,8 +1,8 @@
 """tpir: a compiler for Transformer Programs.
 
 A dozen names: ``load``, ``lower``, ``parse``, ``format``, ``optimise``, ``emit``, ``compile``,
-``run`` and ``check`` do what the commands of the same names do; ``Program``, ``Artefact``,
-``Verdict`` and ``TpirError`` are what they deal in.
+``run`` and ``check`` do what the commands of the same names do, ``save`` writes a checkpoint;
+``Program``, ``Artefact``, ``Verdict`` and ``TpirError`` are what they deal in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tpir.api import check, compile, emit, format, load, lower, optimise, parse, run
+    from tpir.api import check, compile, emit, format, load, lower, optimise, parse, run, save
     from tpir.equiv.artefact import Artefact
     from tpir.equiv.verdict import Verdict
     from tpir.errors import TpirError
@@ -32,6 +32,7 @@ __all__ = [
     "optimise",
     "parse",
     "run",
+    "save",
 ]
 
 _HOMES = {

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tpir.backends.python import emit_python
 from tpir.equiv.artefact import (
     Artefact,
     ReadOptions,
     checkpoint_artefact,
     load_artefact,
+    name_of,
     program_artefact,
 )
 from tpir.equiv.common_space import spaces_to_check
@@ -26,13 +29,23 @@ from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.passes.pipeline import level as passes_of_level
 from tpir.passes.pipeline import parse_pipeline, run_pipeline
-from tpir.semantics.interpreter import run as run_program
 from tpir.text import parse, print_program
 
 if TYPE_CHECKING:
     from tpir.models.checkpoint import Checkpoint
 
-__all__ = ["check", "compile", "emit", "format", "load", "lower", "optimise", "parse", "run"]
+__all__ = [
+    "check",
+    "compile",
+    "emit",
+    "format",
+    "load",
+    "lower",
+    "optimise",
+    "parse",
+    "run",
+    "save",
+]
 
 Source = str | Path
 
@@ -47,7 +60,8 @@ def load(
 ) -> Artefact:
     """Load a ``.rasp``, ``.py`` or ``.safetensors`` file or a checkpoint's folder.
 
-    ``vocabulary`` and ``context`` specialise a hand-written program. Raises TpirError.
+    ``vocabulary`` and ``context`` specialise a hand-written program; ``accepts`` is the form of
+    inputs, in place of the artefact's own. Raises TpirError.
     """
     words = None if vocabulary is None else tuple(vocabulary)
     options = ReadOptions(words, None, context, accepts, output)
@@ -57,13 +71,12 @@ def load(
 def lower(source: Source | Checkpoint | Artefact, *, accepts: str | None = None) -> Program:
     """The program of a trained model: a checkpoint, loaded or by path. Raises TpirError."""
     from tpir.lowering.transformer_program import lower_transformer_program
-    from tpir.models.checkpoint import load_checkpoint
 
     name = None
     if isinstance(source, str | Path):
-        name = Path(source).resolve().name.split(".")[0]
-        source = load_checkpoint(Path(source))
+        source = load_artefact(Path(source))
     if isinstance(source, Artefact):
+        name = name_of(source.path)
         if source.checkpoint is None:
             raise TpirError(f"{source.path} is not a checkpoint")
         source = source.checkpoint
@@ -107,9 +120,35 @@ def compile(program: Program) -> Checkpoint:
     return compile_transformer_program(program)
 
 
-def run(program: Program, tokens: Sequence[Value]) -> Mapping[str, tuple[Value, ...]]:
-    """A program's outputs on one input, by name: a value for each position, or one if pooled."""
-    return run_program(program, tuple(tokens))
+def save(checkpoint: Checkpoint, path: Source, *, force: bool = False) -> None:
+    """Write a checkpoint: a ``.safetensors`` file, or a folder in the public reference's format.
+
+    Raises TpirError if it is there and ``force`` is not set, or cannot be written.
+    """
+    from tpir.models.checkpoint import save_checkpoint, save_reference
+
+    path = Path(path)
+    write = save_checkpoint if path.suffix == ".safetensors" else save_reference
+    write(path, checkpoint, force=force)
+
+
+def run(
+    source: Program | Checkpoint | Artefact | Source, tokens: Sequence[Value]
+) -> Mapping[str, tuple[Value, ...]]:
+    """The outputs on one input, by name: a value for each position, or one if pooled.
+
+    Raises TpirError for an input that the artefact does not accept, or on which it fails.
+    """
+    artefact = _artefact(source, "the program")
+    codes = artefact.space.encode(tuple(tokens))
+    runner = artefact.runner()
+    try:
+        (outcome,) = runner.run_batch(codes[:, np.newaxis]).outcomes()
+    finally:
+        runner.close()
+    if outcome.values is None:
+        raise TpirError(f"the program fails on this input: {outcome.failure}")
+    return outcome.values
 
 
 def check(

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tpir.equiv.artefact import Artefact, Kind, ReadOptions, load_artefact, read_text
+from tpir.equiv.artefact import (
+    Artefact,
+    Kind,
+    ReadOptions,
+    load_artefact,
+    name_of,
+    read_text,
+)
 from tpir.errors import TpirError
 from tpir.ir.program import Program
 from tpir.ir.values import Value, distinct, value_key
@@ -69,10 +76,3 @@ def program_of(artefact: Artefact) -> Program:
     return lower_transformer_program(
         artefact.checkpoint, accepts=artefact.accepts, name=name_of(artefact.path)
     )
-
-
-def name_of(path: Path) -> str:
-    """A name for what a path holds: ``runs/sort`` and ``sort.min.rasp`` are both ``sort``."""
-    stem = path.resolve().name.split(".")[0]
-    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
-    return name if name and not name[0].isdigit() else f"_{name}"

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from tpir.cli.artefacts import load, name_of
+from tpir.cli.artefacts import load
 from tpir.cli.console import say, show, show_json
 from tpir.cli.loop import Arrow, Loop
 from tpir.cli.lower import CheckpointPath
@@ -30,6 +30,7 @@ from tpir.cli.options import (
     read_options,
 )
 from tpir.cli.verdicts import REFUTED, Effort, exit_for, verdict_json
+from tpir.equiv.artefact import name_of
 
 
 def roundtrip(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tpir.cli.artefacts import load_program, name_of, specialised
+from tpir.cli.artefacts import load_program, specialised
 from tpir.cli.console import STDOUT, show, write
 from tpir.cli.inputs import in_vocabulary, tokens_given
 from tpir.cli.options import (
@@ -21,6 +21,7 @@ from tpir.cli.options import (
     read_options,
 )
 from tpir.cli.run import Text, Tokens
+from tpir.equiv.artefact import name_of
 from tpir.errors import TpirError
 from tpir.files import check_writable
 from tpir.ir.program import Program

@@ -153,6 +153,13 @@ def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
     )
 
 
+def name_of(path: Path) -> str:
+    """A name for what a path holds: ``runs/sort`` and ``sort.min.rasp`` are both ``sort``."""
+    stem = path.resolve().name.split(".")[0]
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
+    return name if name and not name[0].isdigit() else f"_{name}"
+
+
 def read_text(path: Path) -> str:
     """A text file as UTF-8. Raises TpirError."""
     try:
