@@ -12,7 +12,7 @@ Codes = tuple[int, ...]
 def shrink(
     codes: Codes, space: InputSpace, differ_each: Callable[[list[Codes]], list[bool]]
 ) -> Codes:
-    """The input after every single deletion, paired deletion and replacement that still differs."""
+    """The input after all deletions and replacements that leave a difference."""
     smaller: Codes | None = codes
     while smaller is not None:
         codes = smaller
@@ -37,6 +37,10 @@ def _shorter(codes: Codes, count: int) -> Iterator[Codes]:
 
 
 def _earlier(codes: Codes) -> Iterator[Codes]:
+    """One token, at all its places or at one, replaced by an earlier one of the vocabulary."""
+    for code in sorted(set(codes)):
+        for replacement in range(code):
+            yield tuple(replacement if c == code else c for c in codes)
     for k, code in enumerate(codes):
         for replacement in range(code):
             yield (*codes[:k], replacement, *codes[k + 1 :])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tpir.backends.python.aggregates import write_aggregate, write_sum, write_width
 from tpir.backends.python.choices import write_choose
 from tpir.backends.python.layout import Entry, assign, display, literal, values_tuple
@@ -41,7 +43,7 @@ def emit_python(program: Program) -> str:
     selectors = Selectors(writer)
     shown = ""
     for node in program.live:
-        origin = str(node.origin) if node.origin else ""
+        origin = str(replace(node.origin, span=None)) if node.origin else ""
         for comment in node.comments:
             writer.comment(comment.removeprefix("#"))
         if origin and origin != shown:
