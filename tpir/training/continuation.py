@@ -42,9 +42,9 @@ def continue_training(
 
     The checkpoint is not changed. ``judged_on`` are the examples that accuracy is measured on, by
     default the same; ``on_epoch`` is told the epoch (from 1), its mean loss and the accuracy after
-    it. A compiled choice leads by enough in its logits (see
-    ``choice_logit``) that at temperatures up to about 1 the relaxed model does what the program does. Raises TpirError if an example does not fit the
-    model, or the loss is not a number.
+    it. A compiled choice leads by enough in its logits (see ``choice_logit``) that at temperatures
+    up to about 1 the relaxed model does what the program does. Raises TpirError if an example does
+    not fit the model, or the loss is not a number.
     """
     model = checkpoint.model()
     config = model.config
