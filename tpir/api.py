@@ -167,7 +167,7 @@ def check(
     sides = (_artefact(left, "A"), _artefact(right, "B"))
     if on == "both":
         raise TpirError("check one space at a time: on='a', then on='b'")
-    (space,) = spaces_to_check(*sides, on)
+    ((_, space),) = spaces_to_check(*sides, on)
     return compare(*sides, space, limit=limit, samples=samples, seed=seed)
 
 

@@ -133,9 +133,15 @@ def test_check_asks_whose_inputs(cli: Cli, world: World, tmp_path: Path) -> None
     asked = cli("check", world.rasp, other)
     assert asked.status == 2
     assert "say --on a, --on b or --on both" in asked.err
-    assert "14 inputs" in cli("check", world.rasp, other, "--on", "a").out
-    assert "6 inputs" in cli("check", world.rasp, other, "--on", "b").out
-    assert len(cli("check", world.rasp, other, "--on", "both").out.splitlines()) == 2
+    found = "s inputs: proved (by exhaustion, "
+    assert cli("check", world.rasp, other, "--on", "a").out == f"A'{found}14 inputs)\n"
+    assert cli("check", world.rasp, other, "--on", "b").out == f"B'{found}6 inputs)\n"
+    both = cli("check", world.rasp, other, "--on", "both")
+    assert both.out == f"A'{found}14 inputs)\nB'{found}6 inputs)\n"
+    both = cli("check", world.rasp, other, "--on", "both", "--json")
+    spaces = [verdict["space"] for verdict in json.loads(both.out)]
+    assert [space["of"] for space in spaces] == ["a", "b"]
+    assert "6 inputs of length 2 to 3" in spaces[1]["inputs"]
     other.write_text(TINY.replace('accepts "<s>" ("a" | "b"){1,3};\n', ""))
     assert "14 inputs" in cli("check", other, world.rasp).out  # B's: the only one declared
 
@@ -177,6 +183,14 @@ def test_eval_counts_labels_that_are_there(cli: Cli, world: World, tmp_path: Pat
     assert "75.00 %" in cli("eval", world.rasp, "--data", data).out
 
 
+def test_eval_takes_words_for_numbers(cli: Cli, tmp_path: Path) -> None:
+    path, data = tmp_path / "p.rasp", tmp_path / "data.jsonl"
+    path.write_text("context 2; vocabulary {1, 2};\ntwice = tokens + tokens;\noutput twice;\n")
+    data.write_text('{"tokens": ["1", "2"], "labels": ["2", "5"]}\n')
+    found = json.loads(cli("eval", path, "--data", data, "--json").out)
+    assert (found["overall"]["correct"], found["overall"]["labels"]) == (1, 2)
+
+
 def test_show_writes_a_picture_and_prints_a_trace(
     cli: Cli, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +230,7 @@ def test_info_knows_every_kind(cli: Cli, world: World) -> None:
         assert facts["inputs"] == 14
         assert facts["context"] == 4
         kinds[form] = facts["kind"]
-        prints.add(facts["fingerprint"])
+        prints.add(facts["emitted from" if form == world.python else "fingerprint"])
         assert "vocabulary" in cli("info", form).out
     assert list(kinds.values()) == ["program", *["transformer-program"] * 2, "python"]
     assert len(prints) == 1

@@ -56,7 +56,8 @@ def check(
     smallest input. From more, --samples are drawn and Hypothesis searches on: refuted by an input
     shrunk as far as it goes, or tested. Torch models run in float64.
 
-    The inputs are those of A's declared form, else of B's; --on says whose where both declare one.
+    The inputs are those of A's declared form, else of B's; --on says whose where both declare
+    one. Where the two accept different inputs, the answer says on whose it was found.
 
     Exit status: 0 proved or tested, 1 refuted, 2 error, 3 tested where --require proved.
 
@@ -71,11 +72,15 @@ def check(
     options = read_options(vocab, max_length, accepts)
     left, right = load(a, options), load(b, options)
     effort = Effort(limit, samples, seed)
-    verdicts = [compare(left, right, s, effort) for s in spaces_to_check(left, right, on)]
+    spaces = spaces_to_check(left, right, on)
+    verdicts = [compare(left, right, space, effort) for _, space in spaces]
     if as_json:
-        found = [verdict_json(verdict) for verdict in verdicts]
+        found = [
+            verdict_json(verdict) | {"space": {"of": whose, "inputs": space.describe()}}
+            for verdict, (whose, space) in zip(verdicts, spaces, strict=True)
+        ]
         show_json(found[0] if len(found) == 1 else found)
     else:
-        for verdict in verdicts:
-            show(str(verdict))
+        for verdict, (whose, _) in zip(verdicts, spaces, strict=True):
+            show(str(verdict) if whose == "both" else f"{whose.upper()}'s inputs: {verdict}")
     exit_for([verdict.answer for verdict in verdicts], require)

@@ -10,7 +10,7 @@ import typer
 
 from tpir.cli.artefacts import load_program
 from tpir.cli.console import show, show_json
-from tpir.cli.options import Json, MaxLength, Vocab, read_options
+from tpir.cli.options import Accepts, Json, MaxLength, OutputName, Vocab, read_options
 from tpir.view.diff import difference
 
 Side = Annotated[
@@ -19,7 +19,13 @@ Side = Annotated[
 
 
 def diff(
-    a: Side, b: Side, vocab: Vocab = None, max_length: MaxLength = None, as_json: Json = False
+    a: Side,
+    b: Side,
+    vocab: Vocab = None,
+    max_length: MaxLength = None,
+    accepts: Accepts = None,
+    output: OutputName = None,
+    as_json: Json = False,
 ) -> None:
     """Show what differs between two programs, node by node and row by row.
 
@@ -34,7 +40,7 @@ def diff(
       tpir diff sort.rasp sort.min.rasp
       tpir diff runs/sort sort.rasp
     """
-    options = read_options(vocab, max_length)
+    options = read_options(vocab, max_length, accepts, output)
     found = difference(load_program(a, options), load_program(b, options))
     if as_json:
         show_json(dataclasses.asdict(found))

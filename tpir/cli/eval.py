@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tpir.cli.artefacts import load
 from tpir.cli.console import progress, show, show_json
-from tpir.cli.inputs import run_all
+from tpir.cli.inputs import in_vocabulary, run_all
 from tpir.cli.labelled import read_labelled
 from tpir.cli.options import (
     Accepts,
@@ -23,7 +23,7 @@ from tpir.cli.options import (
     read_options,
 )
 from tpir.errors import TpirError
-from tpir.ir.values import Value
+from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
 from tpir.training.evaluate import Accuracy, Tally, accuracy_by_length
 
@@ -48,7 +48,8 @@ def eval_(
 ) -> None:
     """Measure accuracy against labels, overall and by length of the input.
 
-    Positions without a label do not count; an input on which the program fails is wrong throughout.
+    Tokens and labels are words; the word 3 may stand for the number 3. Positions without a label do
+    not count; an input on which the program fails is wrong throughout.
 
     Examples:
 
@@ -57,11 +58,12 @@ def eval_(
       tpir eval runs/sort --data test.jsonl.gz --json
     """
     loaded = load(artefact, read_options(vocab, max_length, accepts, output))
-    tokens, gold = read_labelled(data)
+    rows, gold = read_labelled(data)
+    tokens = [in_vocabulary(row, loaded.vocabulary) for row in rows]
     with progress("running") as advance:
         outcomes = run_all(loaded, tokens, advance, where=f"{data}, example")
     guesses = [_labels(o, len(g)) for o, g in zip(outcomes, gold, strict=True)]
-    accuracy = accuracy_by_length(tokens, gold, guesses)
+    accuracy = accuracy_by_length(rows, gold, guesses)
     if as_json:
         show_json(_as_json(accuracy))
     else:
@@ -79,7 +81,7 @@ def _labels(outcome: Outcome, count: int) -> tuple[str | None, ...]:
 
 def _label(value: Value) -> str:
     """Labels in data are words; a value that is a number is compared as it is spelled."""
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else show_value(value)
 
 
 def _as_json(accuracy: Accuracy) -> dict[str, object]:

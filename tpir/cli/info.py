@@ -50,7 +50,8 @@ def info(
     """Say what an artefact is: kind, sizes, input space and how many inputs, fingerprint.
 
     A checkpoint's fingerprint is that of the program it lowers to. Equal programs have equal
-    fingerprints.
+    fingerprints. An emitted module says which program it was emitted from; whether it still does
+    what that does is for `tpir check` to say.
 
     Examples:
 
@@ -83,7 +84,7 @@ def _facts(artefact: Artefact) -> dict[str, object]:
     facts |= _model_facts(artefact)
     if artefact.kind is Kind.PYTHON:
         facts["lines"] = read_text(artefact.path).count("\n")
-        facts["fingerprint"] = artefact.fingerprint
+        facts["emitted from"] = artefact.fingerprint
     else:
         facts |= _program_facts(artefact)
     return facts

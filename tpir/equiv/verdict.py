@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tpir.errors import TpirError
 from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
 
@@ -56,7 +57,7 @@ class Verdict:
         return text
 
 
-class GuiltyPass(Exception):
+class GuiltyPass(TpirError):
     """A pass changed what the program means: its name, and the verdict with a smallest input."""
 
     def __init__(self, name: str, verdict: Verdict) -> None:
