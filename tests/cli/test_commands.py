@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -254,6 +255,46 @@ def test_train_writes_a_run_that_the_other_commands_take(cli: Cli, tmp_path: Pat
     assert cli("train", "-o", run, "--resume").status == 0
     wrong = cli("train", "hist", "-o", tmp_path / "x", "--set", "n_layer=1")
     assert wrong.err == "error: the settings are wrong: no setting is called 'n_layer'\n"
+
+
+def test_train_goes_on_from_a_compiled_program(cli: Cli, world: World, tmp_path: Path) -> None:
+    data, out = tmp_path / "data.jsonl", tmp_path / "on"
+    inputs = [["<s>", *body] for n in (1, 2, 3) for body in itertools.product("ab", repeat=n)]
+    rows = [
+        {"tokens": row, "labels": [None, *(str(row.count(token)) for token in row[1:])]}
+        for row in inputs
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    train = ("train", "--from", world.weights, "-o", out)
+    answer = cli(*train, "--data", data, "--epochs", 2)
+    assert answer.status == 0, answer
+    assert "10 examples, 2 held out" in answer.err
+    assert "epoch 2/2: loss " in answer.err
+    assert answer.out.startswith("accuracy ")
+    assert [line.split(",")[0] for line in (out / "metrics.csv").read_text().split()] == [
+        *("epoch", "0", "1", "2")
+    ]
+    assert cli("run", out, "--tokens", "<s> a").status == 0
+    assert "--force" in cli(*train, "--data", data).err
+    found = cli(*train, "hist", "--vocab-size", 4, "--set", "dataset_size=9", "--force", "--json")
+    assert found.status == 2  # hist has digits, this model has letters
+    assert "is no token or label of the model" in found.err
+    assert cli(*train, "--data", data, "--force", "--json").status == 0
+    assert "give a task, or --data" in cli(*train, "--force").err
+    assert "n_layers is no setting" in cli(*train, "--force", "--set", "n_layers=3").err
+    assert "compile it" in cli("train", "--from", world.rasp, "-o", tmp_path / "x").err
+
+
+def test_train_goes_on_with_a_run_and_its_task(cli: Cli, tmp_path: Path) -> None:
+    run, more = tmp_path / "run", tmp_path / "more"
+    sizes = ("--vocab-size", 6, "--max-length", 6, "--epochs", 1)
+    small = ("n_layers=1", "n_heads_cat=1", "n_heads_num=0", "n_cat_mlps=1", "n_num_mlps=0")
+    assign = [part for s in (*small, "dataset_size=60") for part in ("--set", s)]
+    assert cli("train", "sort", "-o", run, *sizes, *assign).status == 0
+    found = json.loads(cli("train", "--from", run, "-o", more, "--json").out)
+    assert found.keys() == {"checkpoint", "accuracy_before", "accuracy_after"}
+    assert cli("lower", more, "-o", "-").status == 0
+    assert "holds a training run" in cli("train", "--from", run, "-o", run, "--force").err
 
 
 def test_run_and_opt_start_without_torch(world: World, tmp_path: Path) -> None:

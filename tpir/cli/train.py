@@ -11,6 +11,7 @@ import typer
 
 from tpir.cli.console import progress, say, show, show_json
 from tpir.cli.options import Force, Json
+from tpir.cli.train_on import Source, train_on
 from tpir.equiv.artefact import read_text
 from tpir.errors import TpirError
 
@@ -32,6 +33,20 @@ def train(
             metavar="TASK",
             help="reverse, hist, double_hist, sort, most_freq, dyck1, dyck2 or induction.",
             show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="CHECKPOINT", help="A model to train on, trained or compiled."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FILE.jsonl",
+            help='With --from: examples {"tokens": [...], "labels": [...]}, in place of a task\'s.',
         ),
     ] = None,
     preset: Annotated[
@@ -68,6 +83,10 @@ def train(
     The folder holds the best model (checkpoint.safetensors), settings.json, metrics.csv, and the
     state to resume from. Equal settings give equal weights.
 
+    With --from a model that exists is trained on, gently: a run's, or one compiled from an edited
+    program. It learns a task, or the examples of --data, a tenth of which is held out; the folder
+    holds the new checkpoint.safetensors and metrics.csv.
+
     Examples:
 
     \b
@@ -75,12 +94,22 @@ def train(
       tpir train sort -o runs/sort --resume
       tpir train hist -o runs/hist --vocab-size 6 --max-length 6 --set n_layers=1
       tpir train --preset demo -o runs/demo
+      tpir train sort --from edited.safetensors -o runs/edited --epochs 3
+      tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
-    chosen = _settings(preset, settings, task, resume, out)
     given = {"vocab_size": vocab_size, "max_length": max_length, "epochs": epochs, "seed": seed}
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
-    chosen = _changed(chosen, changes)
+    if start is not None:
+        if preset is not None or settings is not None or resume:
+            raise TpirError("--from starts from a model: leave out --preset, --settings, --resume")
+        if task is not None and data is not None:
+            raise TpirError("give a task or --data, not both")
+        train_on(Source(start, task, data), out, changes, force=force, as_json=as_json)
+        return
+    if data is not None:
+        raise TpirError("--data goes with --from CHECKPOINT")
+    chosen = _changed(_settings(preset, settings, task, resume, out), changes)
     from tpir.training.loop import train as train_run  # brings torch
 
     say(f"training {chosen.task} for at most {chosen.epochs} epochs, seed {chosen.seed}")
