@@ -1,6 +1,6 @@
 """Prove every arrow of the loop on every input: the table in docs/proofs.md.
 
-    python benchmarks/closed_loop.py ../shared/checkpoints/*_v8_n8 -o docs/proofs.md
+    python benchmarks/closed_loop.py PATH/*_v8_n8 -o docs/proofs.md
 
 For each checkpoint folder: the discrete torch model, the program at -O2 and -O3, the emitted Python
 and the recompiled weights, each against the lowered program. Each arrow runs in a process of its
@@ -24,10 +24,11 @@ from tpir.files import write_atomic
 ARROWS = ("torch model", "-O2", "-O3", "emitted Python", "recompiled weights", "text, parsed")
 HEAD = """# Proofs on the public checkpoints
 
-Made by `python benchmarks/closed_loop.py ../shared/checkpoints/*_v8_n8 -o docs/proofs.md`. Each row
-compares one form with the program as lowered, on every input of the task's form. Torch models run
-in float64; "float32 differs" counts the inputs on which their float32 run says something else. Seconds
-are of the check alone, memory is the peak of its process (torch included where a model is run).
+Made by `python benchmarks/closed_loop.py PATH/*_v8_n8 -o docs/proofs.md`, PATH a folder of
+checkpoints. Each row compares one form with the program as lowered, on every input of the task's
+form. Torch models run in float64; "float32 differs" counts the inputs on which their float32 run
+says something else. Seconds are of the check alone, memory is the peak of its process (torch
+included where a model is run).
 
 | checkpoint | against the lowered program | verdict | inputs | float32 differs | seconds | MiB |
 |---|---|---|---|---|---|---|

@@ -101,7 +101,7 @@ def main() -> int:
         return 0
     checkpoints = options.checkpoints or default_checkpoints()
     if not checkpoints:
-        print("no checkpoint given, and none in ../shared/checkpoints", file=sys.stderr)
+        print("no checkpoint given, and no folder of checkpoints is there", file=sys.stderr)
         return 2
     results = []
     for checkpoint in checkpoints:

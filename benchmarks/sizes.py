@@ -1,6 +1,6 @@
 """How large programs are before and after simplification: the table in docs/sizes.md.
 
-    python benchmarks/sizes.py ../shared/checkpoints -o docs/sizes.md
+    python benchmarks/sizes.py PATH -o docs/sizes.md
 
 For every checkpoint folder below the given one: nodes, table rows, printed lines of text, and lines
 and AST nodes of the emitted Python (laid out at 100 columns), at -O0 and at -O3.
@@ -20,7 +20,7 @@ from tpir.passes.base import size_of_program
 
 HEAD = """# How much the optimiser takes away
 
-Made by `python benchmarks/sizes.py ../shared/checkpoints -o docs/sizes.md`. For each checkpoint
+Made by `python benchmarks/sizes.py PATH -o docs/sizes.md`, PATH a folder of checkpoints. For each
 the program at `-O0` (as lowered) and at `-O3`: the same function on every input of its form.
 
 """
