@@ -134,6 +134,9 @@ class _Maker:
             return False
         return True
 
+    def shuffled(self, first: Node, second: Node) -> tuple[Node, Node]:
+        return (first, second) if self.pick(2) == 0 else (second, first)
+
     def palette(self) -> tuple[Value, ...]:
         return PALETTES[self.pick(len(PALETTES))]
 
@@ -193,8 +196,23 @@ class _Maker:
         )
         return self.add(Map(function), operands)
 
+    def add_failing(self) -> Node:
+        """What fails on some inputs, or would if the program were less careful."""
+        node = self.sequence(lambda n: number_bounds(n.type) is not None)
+        mixed = IfElse(Literal("a"), Binary(BinaryOp.EQUAL, Argument(0), Literal(0)), Literal(1))
+        for function in (
+            Binary(BinaryOp.DIVIDE, Literal(1), Argument(0)),
+            Binary(BinaryOp.MODULO, Argument(0), Argument(0)),
+            Binary(BinaryOp.LESS, mixed, Literal(1)),
+        )[self.pick(3) :]:
+            if self.fits(Map(function), [node]):
+                return self.add(Map(function), [node])
+        return self.add(Map(mixed), [node])
+
     def add_select(self) -> Node:
         keys, queries = self.sequence(), self.sequence()
+        if self.pick(3) == 2:
+            keys, queries = self.shuffled(self.add_failing(), self.sequence())
         kind = self.pick(4)
         if kind == 0:
             op = Select(Always(self.pick(2) == 0))
@@ -204,10 +222,13 @@ class _Maker:
             op = Select(Comparison(comparisons[self.pick(len(comparisons))]))
             if self.fits(op, [keys, queries]):
                 return self.add(op, [keys, queries])
-        return self.add_relation(one_hot=kind == 2)
+        return self.add_relation(keys, queries, one_hot=kind == 2)
 
-    def add_relation(self, *, one_hot: bool) -> Node:
-        keys, queries = self.finite(), self.finite()
+    def add_relation(self, keys: Node, queries: Node, *, one_hot: bool) -> Node:
+        keys, queries = (
+            node if (size_of(node.type) or MAX_ROWS + 1) <= MAX_ROWS else self.finite()
+            for node in (keys, queries)
+        )
         domain = values_of(keys.type) or (0,)
         pool: list[Value] = [*domain, "elsewhere"]
         asked = values_of(queries.type) or (0,)

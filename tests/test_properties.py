@@ -1,20 +1,19 @@
-"""Random programs through every arrow, each against the interpreter.
+"""Random programs through every arrow, each against the interpreter (passes: passes/test_laws).
 
 The inputs of a program are gone through whole where they are few, else a spread of them is run.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import PROGRAMS
 from tests.strategies import programs
+from tests.strategies_forms import accepting
 from tests.strategies_tp import transformer_programs
 from tpir.backends.python import emit_python
 from tpir.backends.transformer_program import compile_transformer_program
@@ -25,10 +24,9 @@ from tpir.equiv.verdict import Answer
 from tpir.errors import TpirError
 from tpir.ir.program import Program
 from tpir.ir.values import Value, value_key
-from tpir.ir.verify import verify
 from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.runner import ModelRunner
-from tpir.passes.pipeline import PASSES, level, run_pipeline
+from tpir.passes.pipeline import level, run_pipeline
 from tpir.semantics.interpreter import Outcome, run_many
 from tpir.semantics.program_space import space_of
 from tpir.text import parse, print_program
@@ -37,11 +35,9 @@ Inputs = list[tuple[Value, ...]]
 
 
 def inputs_of(program: Program, limit: int = 60) -> Inputs:
-    every = [
-        row
-        for length in range(1, program.context + 1)
-        for row in itertools.product(program.vocabulary, repeat=length)
-    ]
+    """Accepted inputs: the first ones and a spread of the others."""
+    space = space_of(program)
+    every = [tuple(space.decode(row)) for _, batch in space.batches(1000) for row in batch.T]
     return every if len(every) <= limit else every[: limit // 2] + every[:: len(every) // 30]
 
 
@@ -69,20 +65,8 @@ def test_text_of_transformer_programs_parses_back(program: Program) -> None:
     assert print_program(parse(text)) == text
 
 
-@pytest.mark.parametrize("name", sorted(PASSES))
 @settings(max_examples=PROGRAMS)
-@given(program=st.one_of(programs(), transformer_programs()))
-def test_each_pass_keeps_the_meaning(name: str, program: Program) -> None:
-    each = PASSES[name]()
-    result = each.run(program)
-    verify(result.program)
-    assert_same(program, result.program)
-    assert each.measure(result.program) <= each.measure(program)
-    assert not each.run(result.program).changed
-
-
-@settings(max_examples=PROGRAMS)
-@given(st.one_of(programs(), transformer_programs()))
+@given(accepting(st.one_of(programs(), transformer_programs())))
 def test_o3_keeps_the_meaning(program: Program) -> None:
     assert_same(program, run_pipeline(program, level(3)).program)
 
@@ -137,7 +121,7 @@ def test_what_the_architecture_cannot_hold_is_refused() -> None:
     """
     answers: Counter[str] = Counter()
     _attempt(answers)
-    assert answers["compiled"] > 0.03 * sum(answers.values()), answers
+    assert answers["compiled"] > 0.05 * sum(answers.values()), answers
 
 
 @settings(
