@@ -209,6 +209,20 @@ class _Maker:
                 return self.add(Map(function), [node])
         return self.add(Map(mixed), [node])
 
+    def add_from_failing_selector(self) -> Node:
+        """What reads a selector that holds everything, nothing or the like, and can fail."""
+        keys, queries = self.shuffled(self.add_failing(), self.sequence())
+        predicates = (Always(True), Always(False), Comparison(BinaryOp.EQUAL))
+        selector = self.add(Select(predicates[self.pick(3)]), [keys, queries])
+        kind = self.pick(4)
+        if kind == 0:
+            return self.add(Aggregate(), [self.add(Choose(), [selector]), self.sequence()])
+        if kind == 1:
+            return self.add(SelectorWidth(), [self.add(Not(), [selector])])
+        op = And() if kind == 2 else Or()
+        both = [selector, self.add_select()][:: 1 - 2 * self.pick(2)]
+        return self.add(SelectorWidth(), [self.add(op, both)])
+
     def add_select(self) -> Node:
         keys, queries = self.sequence(), self.sequence()
         if self.pick(3) == 2:
@@ -334,6 +348,7 @@ def programs(
         maker.add_expression,
         maker.add_logic,
         maker.add_sum,
+        maker.add_from_failing_selector,
     ]
     for _ in range(1 + pick(max_nodes)):
         steps[pick(len(steps))]()
