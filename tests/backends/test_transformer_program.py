@@ -253,23 +253,20 @@ def test_a_predicate_that_matches_nothing_widens_the_variable() -> None:
     assert compiled.config.d_var == 5
 
 
-def test_features_without_exact_sum_stay_two() -> None:
+def test_readouts_whose_sums_round_are_refused() -> None:
     make = Maker()
-    count = make.width(make.match(make.tokens, make.tokens, ("b",), ("a",), ("c",)))
-    result = make.map(lambda n: n % 2, count)
-    domain = values_of(result.type)
-    assert domain is not None
-    big, small = TableWeights(domain, ((1.0,), (2.0,))), TableWeights(domain, ((1e-17,), (0.0,)))
-    op = Classify(("A",), (0.0,), (big, small))
-    output = make.builder.add(op, [result, result])
-    comes_back(make.builder.build({"output": output}))
     domain = make.builder.header.vocabulary
     big, small = (TableWeights(domain, ((w,), (0.0,), (w,))) for w in (1.0, 1e-17))
     output = make.builder.add(Classify(("A",), (0.0,), (big, small)), [make.tokens, make.tokens])
-    assert not comes_back(make.builder.build({"output": output})).config.one_hot_embed
-    big, small = (TableWeights((0, 1, 2, 3), ((w,), (0.0,), (w,), (w,))) for w in (1.0, 1e-17))
-    output = make.builder.add(Classify(("A",), (0.0,), (big, small)), [make.indices, make.indices])
-    with pytest.raises(TpirError, match="reads indices twice"):
+    with pytest.raises(TpirError, match="its sums round"):
+        compile_transformer_program(make.builder.build({"output": output}))
+
+
+def test_weights_as_large_as_the_label_mask_are_refused() -> None:
+    make = Maker()
+    weights = TableWeights(make.builder.header.vocabulary, ((-2e30,), (0.0,), (0.0,)))
+    output = make.builder.add(Classify(("A",), (0.0,), (weights,)), [make.tokens])
+    with pytest.raises(TpirError, match="label mask"):
         compile_transformer_program(make.builder.build({"output": output}))
 
 

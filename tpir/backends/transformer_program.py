@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tpir.backends.transformer_program_legal import legalise, scored
+from tpir.backends.transformer_program_legal import legalise, refusal, scored
 from tpir.backends.transformer_program_placement import Placement, place
 from tpir.backends.transformer_program_weights import Weights, hidden_layer
 from tpir.errors import TpirError
+from tpir.ir.exact_sums import sums_are_exact
+from tpir.ir.functions import FeatureWeights, TableWeights
 from tpir.ir.ops import (
     Choose,
     Classify,
@@ -18,6 +20,7 @@ from tpir.ir.ops import (
     canonical_order,
 )
 from tpir.ir.program import Program
+from tpir.ir.types import Real
 from tpir.models.checkpoint import Checkpoint
 from tpir.models.config import PositionBias, TransformerProgramConfig
 
@@ -26,6 +29,9 @@ SAMPLING_ERROR = 0.05
 
 MAX_NUMBERS = 2**28
 """A model of more weights than this is refused."""
+
+LARGEST_WEIGHT = 1e27
+"""Readout weights stay below this, far from the -1e30 of a masked label."""
 
 
 def compile_transformer_program(program: Program, *, name: str | None = None) -> Checkpoint:
@@ -39,6 +45,7 @@ def compile_transformer_program(program: Program, *, name: str | None = None) ->
     Raises TpirError, naming the node, for what the architecture cannot express.
     """
     legal = legalise(program)
+    _expect_sure_readout(legal)
     placement = place(legal)
     config = _config(legal, placement)
     _check_size(config)
@@ -110,6 +117,29 @@ def _labels(program: Program, readout: Readout) -> tuple[tuple[str, ...], tuple[
     if [label for label in listed if label in shown] != shown:
         return tuple(shown), None
     return tuple(listed), tuple(label for label in listed if label not in shown) or None
+
+
+def _expect_sure_readout(program: Program) -> None:
+    """Refuse logits that the weights would add up to something else.
+
+    A model adds features in an order of its own, and masks labels with a large negative logit.
+    Numbers of a Real feature are not known beforehand: there ``check`` has to tell.
+    """
+    (node,) = program.outputs.values()
+    op = node.op
+    if not isinstance(op, Classify | ClassifyPooled):
+        return
+    rows = [op.bias, *(row for w in op.weights for row in _rows(w))]
+    if max(abs(x) for row in rows for x in row) >= LARGEST_WEIGHT:
+        raise refusal(node, f"a weight of {LARGEST_WEIGHT:g} or more would meet the label mask")
+    types = [operand.type for operand in node.operands]
+    known = not any(isinstance(found, Real) for found in types)
+    if known and not sums_are_exact(op, types, program.context):
+        raise refusal(node, "its sums round, and a model adds its features in another order")
+
+
+def _rows(weights: FeatureWeights) -> tuple[tuple[float, ...], ...]:
+    return weights.rows if isinstance(weights, TableWeights) else (weights.row,)
 
 
 def _check_size(config: TransformerProgramConfig) -> None:

@@ -4,6 +4,10 @@ Colours are refined as in Weisfeiler and Leman's test: from the operands up, the
 down, until the partition stands. Operands are ordered and outputs are named, so in nearly every
 program each node ends with a colour of its own, and equal fingerprints are an isomorphism. Where
 two features of one readout stay alike, networkx searches for the isomorphism.
+
+The features of a readout have no order here, though its sums run in operand order. Where they are
+exact (see ``exact_sums``) the order means nothing; where they round, equal programs may differ in
+the last bit of a logit, and ``check`` says whether a label depends on it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
+from tpir.ir.exact_sums import sums_are_exact
 from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Pool
 from tpir.ir.program import Node, Origin
@@ -17,7 +18,6 @@ from tpir.lowering.embeddings import is_one
 from tpir.lowering.tensors import Floats, Tensors
 from tpir.lowering.variables import Stream, domain_of, is_exact_sum
 from tpir.models.config import TransformerProgramConfig
-from tpir.passes.exact_sums import sums_are_exact
 
 
 @dataclass(frozen=True, eq=False)
