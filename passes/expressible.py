@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from tpir.ir.exact_sums import sums_are_exact
 from tpir.ir.functions import NumberWeights, Relation, ReluFunction
 from tpir.ir.ops import (
     Aggregate,
@@ -40,7 +41,6 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import Categorical, Real, Selector, Width, size_of, values_of
 from tpir.ir.values import Value, value_key
 from tpir.passes.base import Rewriting
-from tpir.passes.exact_sums import sums_are_exact
 from tpir.passes.failing import can_fail
 
 MAX_NUMERIC_ROWS = 65_536

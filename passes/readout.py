@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from tpir.ir.exact_sums import Floats, extremes, rows_of_feature, sums_are_exact
 from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Readout
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Type
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, then
 from tpir.passes.constants import constant_op
-from tpir.passes.exact_sums import Floats, extremes, rows_of_feature, sums_are_exact
 from tpir.passes.failing import can_fail
 from tpir.passes.readout_trial import unneeded_features
 from tpir.semantics.program_space import space_of

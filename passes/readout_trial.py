@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tpir.ir.exact_sums import Floats, rows_of_feature
 from tpir.ir.functions import TableWeights
 from tpir.ir.ops import Classify
 from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.passes.base import rows_of
-from tpir.passes.exact_sums import Floats, rows_of_feature
 from tpir.passes.failing import can_fail
 from tpir.semantics.columns import Column
 from tpir.semantics.interpreter import CELLS, Interpreter

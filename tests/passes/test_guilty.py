@@ -19,7 +19,7 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, value_key
 from tpir.passes.base import Pass
-from tpir.passes.exact_sums import Floats
+from tpir.ir.exact_sums import Floats
 from tpir.passes.pipeline import PASSES, run_pipeline
 from tpir.semantics.interpreter import run_many
 from tpir.semantics.program_space import space_of

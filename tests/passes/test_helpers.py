@@ -26,7 +26,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Header
 from tpir.ir.types import Categorical, Integer, Real
 from tpir.passes.dont_cares import fill_table
-from tpir.passes.exact_sums import sums_are_exact
+from tpir.ir.exact_sums import sums_are_exact
 from tpir.passes.failing import can_fail, fails
 from tpir.passes.narrowing import fits
 
