@@ -157,7 +157,7 @@ class _Runner:
         seconds = time.perf_counter() - start
         after = result.program
         if result.changed:
-            verify(after)
+            _expect_same_surface(each.name, before, after)
             self.program = after
             self._lines = None if self._count_lines is None else self._count_lines(after)
         sizes = size_of_program(before), size_of_program(after)
@@ -174,6 +174,16 @@ class _Runner:
         self.notes.extend((each.name, note) for note in result.notes)
         if result.changed and self._after_each is not None:
             self._after_each(before, after, each.name)
+
+
+def _expect_same_surface(name: str, before: Program, after: Program) -> None:
+    """Raise TpirError, naming the pass, if it broke the program or touched more than its graph."""
+    try:
+        verify(after)
+    except TpirError as error:
+        raise TpirError(f"pass {name} makes a program that is not well formed: {error}") from error
+    if after.header != before.header or list(after.outputs) != list(before.outputs):
+        raise TpirError(f"pass {name} changes the header or the outputs of the program")
 
 
 _PART = re.compile(r"\s*([^,{}]*?)\s*(?:\{([^{}]*)\})?\s*(?:,|$)")

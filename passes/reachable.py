@@ -102,7 +102,10 @@ class _Rules:
         seen = self.facts.values.get(node)
         if seen is None or seen.sum() != 1 or isinstance(node.type, Selector | Pooled):
             return None
-        if isinstance(node.op, Tokens | Indices) or constant_of(node) is not None or can_fail(node):
+        # A readout stays one, with the one label it gives: weights end in a readout.
+        if isinstance(node.op, Tokens | Indices | Classify) or constant_of(node) is not None:
+            return None
+        if can_fail(node):
             return None
         domain = values_of(node.type)
         assert domain is not None

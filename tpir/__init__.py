@@ -52,5 +52,10 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return sorted(__all__)
+
+
 if "IPython" in sys.modules:
     import_module("tpir.view.notebook").register()

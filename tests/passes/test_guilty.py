@@ -13,13 +13,13 @@ from tests.passes.test_golden import CASES
 from tpir.equiv.guard import verify_each
 from tpir.equiv.verdict import GuiltyPass
 from tpir.ir.builder import Builder, rebuild
+from tpir.ir.exact_sums import Floats
 from tpir.ir.functions import Table
 from tpir.ir.ops import Map, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, value_key
 from tpir.passes.base import Pass
-from tpir.ir.exact_sums import Floats
 from tpir.passes.pipeline import PASSES, run_pipeline
 from tpir.semantics.interpreter import run_many
 from tpir.semantics.program_space import space_of

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tpir.ir.builder import Builder
+from tpir.ir.exact_sums import sums_are_exact
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Literal
 from tpir.ir.functions import NumberWeights, Table, TableWeights
 from tpir.ir.ops import (
@@ -26,7 +27,6 @@ from tpir.ir.ops import (
 from tpir.ir.program import Header
 from tpir.ir.types import Categorical, Integer, Real
 from tpir.passes.dont_cares import fill_table
-from tpir.ir.exact_sums import sums_are_exact
 from tpir.passes.failing import can_fail, fails
 from tpir.passes.narrowing import fits
 

@@ -133,9 +133,14 @@ def _expect_sure_readout(program: Program) -> None:
     if max(abs(x) for row in rows for x in row) >= LARGEST_WEIGHT:
         raise refusal(node, f"a weight of {LARGEST_WEIGHT:g} or more would meet the label mask")
     types = [operand.type for operand in node.operands]
+    ordered = len(types) > 1 or isinstance(op, ClassifyPooled)  # two terms add alike either way
     known = not any(isinstance(found, Real) for found in types)
-    if known and not sums_are_exact(op, types, program.context):
-        raise refusal(node, "its sums round, and a model adds its features in another order")
+    if ordered and known and not sums_are_exact(op, types, program.context):
+        raise refusal(
+            node,
+            "its sums round, and a model adds its features in another order; "
+            "write its weights as float32",
+        )
 
 
 def _rows(weights: FeatureWeights) -> tuple[tuple[float, ...], ...]:

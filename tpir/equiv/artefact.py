@@ -163,7 +163,7 @@ def name_of(path: Path) -> str:
 def read_text(path: Path) -> str:
     """A text file as UTF-8. Raises TpirError."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise TpirError(f"{path} is not a text file (UTF-8)") from None
     except OSError as error:

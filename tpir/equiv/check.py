@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import NoSuchExample
 from numpy.typing import NDArray
 
@@ -106,9 +108,13 @@ def _search(pair: _Pair, space: InputSpace, seed: int) -> Codes | None:
         suppress_health_check=list(HealthCheck),
     )
     try:
-        found = find(inputs(space), differs, settings=quiet, random=Random(seed))
+        with TemporaryDirectory() as scratch:  # Hypothesis leaves a folder where it runs
+            set_hypothesis_home_dir(scratch)
+            found = find(inputs(space), differs, settings=quiet, random=Random(seed))
     except NoSuchExample:
         return None
+    finally:
+        set_hypothesis_home_dir(None)
     return tuple(space.encode(found).tolist())
 
 

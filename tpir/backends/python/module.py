@@ -110,8 +110,15 @@ def _docstring(program: Program) -> str:
     return (
         '"""A Transformer Program as plain Python: see PROGRAM, VOCABULARY and ACCEPTS.\n\n'
         f"run(tokens) takes a list of 1 to {program.context} tokens and returns {result}.\n"
+        f"{_form_note(program)}"
         '"""'
     )
+
+
+def _form_note(program: Program) -> str:
+    if program.accepts is None:
+        return ""
+    return "It is meant for inputs of the form ACCEPTS, and does not check that.\n"
 
 
 def _run(writer: Writer) -> list[str]:
