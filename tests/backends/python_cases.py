@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 from tpir.backends.python import emit_python
@@ -11,6 +13,8 @@ from tpir.ir.builder import Builder
 from tpir.ir.program import Header, Program
 from tpir.ir.values import Value
 from tpir.semantics.interpreter import Outcome, run_many
+
+FORMAT = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100"]
 
 
 def load(text: str) -> dict[str, object]:
@@ -62,3 +66,10 @@ def builder(
 ) -> Builder:
     """A builder of a small program."""
     return Builder(Header(vocabulary, context, causal))
+
+
+def assert_formatted(text: str) -> None:
+    formatted = subprocess.run(
+        [*FORMAT, "-"], input=text, capture_output=True, text=True, check=True
+    )
+    assert formatted.stdout == text
