@@ -26,7 +26,7 @@ from tpir.cli.options import (
     read_options,
 )
 from tpir.cli.verdicts import REFUTED
-from tpir.equiv.verdict import GuiltyPass
+from tpir.equiv.verdict import GuiltyPass, Verdict
 from tpir.errors import TpirError
 from tpir.files import check_writable
 from tpir.ir.program import Program
@@ -122,10 +122,13 @@ def count_lines(program: Program) -> int:
 
 
 def verifier(limit: int, samples: int, seed: int) -> AfterEach:
-    """A check to run after each pass; it raises GuiltyPass."""
+    """A check to run after each pass; it says what it found, or raises GuiltyPass."""
     from tpir.equiv.guard import verify_each  # brings Hypothesis, which most runs need not load
 
-    return verify_each(limit=limit, samples=samples, seed=seed)
+    def told(name: str, verdict: Verdict) -> None:
+        say(f"{name}: {verdict}")
+
+    return verify_each(limit=limit, samples=samples, seed=seed, on_verdict=told)
 
 
 def statistics_table(result: PipelineResult) -> Table:

@@ -6,15 +6,22 @@ from collections.abc import Callable
 
 from tpir.equiv.check import check
 from tpir.equiv.runners import ProgramRunner
-from tpir.equiv.verdict import Answer, GuiltyPass
+from tpir.equiv.verdict import Answer, GuiltyPass, Verdict
 from tpir.ir.program import Program
 from tpir.semantics.program_space import space_of
 
 
 def verify_each(
-    *, limit: int = 1_000_000, samples: int = 20_000, seed: int = 0
+    *,
+    limit: int = 1_000_000,
+    samples: int = 20_000,
+    seed: int = 0,
+    on_verdict: Callable[[str, Verdict], None] | None = None,
 ) -> Callable[[Program, Program, str], None]:
-    """A callback for ``run_pipeline(after_each=…)`` that raises GuiltyPass; see ``check``."""
+    """A callback for ``run_pipeline(after_each=…)`` that raises GuiltyPass; see ``check``.
+
+    ``on_verdict`` is told the name and the verdict of each pass that kept the meaning.
+    """
 
     def after_each(before: Program, after: Program, name: str) -> None:
         verdict = check(
@@ -27,5 +34,7 @@ def verify_each(
         )
         if verdict.answer is Answer.REFUTED:
             raise GuiltyPass(name, verdict)
+        if on_verdict is not None:
+            on_verdict(name, verdict)
 
     return after_each
