@@ -12,7 +12,7 @@ from tpir.ir.functions import FeatureWeights, NumberWeights, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Readout
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Type
-from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, then
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, then, until_stable
 from tpir.passes.constants import constant_op
 from tpir.passes.failing import can_fail
 from tpir.passes.readout_trial import unneeded_features
@@ -51,6 +51,9 @@ class ReadoutTerms(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Simplify every readout."""
+        return until_stable(program, self._once)
+
+    def _once(self, program: Program) -> PassResult:
         result = rewrite(program, _simplify)
         return then(result, self._drop_unneeded) if self.exhaustive else result
 
