@@ -26,9 +26,18 @@ Progress = Callable[[int, int], None]
 Codes = tuple[int, ...]
 
 
-def check_programs(left: Program, right: Program, space: InputSpace, *, limit: int) -> Verdict:
+def check_programs(
+    left: Program,
+    right: Program,
+    space: InputSpace,
+    *,
+    limit: int = 1_000_000,
+    samples: int = 20_000,
+    seed: int = 0,
+) -> Verdict:
     """Compare two programs; see ``check``."""
-    return check(ProgramRunner(left), ProgramRunner(right), space, limit=limit)
+    sides = (ProgramRunner(left), ProgramRunner(right))
+    return check(*sides, space, limit=limit, samples=samples, seed=seed)
 
 
 def check(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tpir.equiv.check import check
-from tpir.equiv.runners import ProgramRunner
+from tpir.equiv.check import check_programs
 from tpir.equiv.verdict import Answer, GuiltyPass, Verdict
 from tpir.ir.program import Program
 from tpir.semantics.program_space import space_of
@@ -24,14 +23,8 @@ def verify_each(
     """
 
     def after_each(before: Program, after: Program, name: str) -> None:
-        verdict = check(
-            ProgramRunner(before),
-            ProgramRunner(after),
-            space_of(before),
-            limit=limit,
-            samples=samples,
-            seed=seed,
-        )
+        space = space_of(before)
+        verdict = check_programs(before, after, space, limit=limit, samples=samples, seed=seed)
         if verdict.answer is Answer.REFUTED:
             raise GuiltyPass(name, verdict)
         if on_verdict is not None:
