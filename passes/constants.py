@@ -7,17 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from tpir.ir.expressions import Argument, Expression, Failure, Literal, evaluate
+from tpir.ir.expressions import Argument, Expression, Failure, Literal, evaluate, renumbered
 from tpir.ir.functions import Relation, ReluFunction, Table
-from tpir.ir.ops import Aggregate, AggregateSum, Always, Map, Select, SelectorWidth
+from tpir.ir.ops import Aggregate, AggregateSum, Always, Map, Select, SelectorWidth, Uniform
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Categorical, Selector, Width, is_integral
+from tpir.ir.types import Categorical, Selector, Width, is_integral, is_mixed
 from tpir.ir.values import Value, same_value
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
 from tpir.passes.expressible import constant_is_welcome
 from tpir.passes.failing import can_fail
 from tpir.passes.tables import TableArray, table_of_relu
-from tpir.passes.unused_arguments import renumbered
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Constants(Pass):
     Laws: a map of constants is a constant; a constant argument can be written into a table or an
     expression; one selected value of a constant sequence is the constant; the sum of ones is a
     width, the sum of zeros zero; a hard selector selects one key; an empty selector sums to zero
-    and aggregates to the default.
+    and aggregates to the default; ``uniform`` of words only, or of none, is its operand.
 
         one = map() {1};  n = aggregate_sum(s, one)   →   n = selector_width(s)
 
@@ -73,6 +72,8 @@ def is_empty(selector: Node) -> bool:
 
 
 def _fold(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> Node | None:
+    if isinstance(node.op, Uniform) and not is_mixed(operands[0].type):
+        return rewriting.alias(node, operands[0], "never mixes words with other values")
     value, why = _constant_value(rewriting, node, operands)
     if value is not None:
         if any(map(can_fail, operands)):
@@ -166,7 +167,7 @@ def _fold_arguments(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]
             at = next(i for i, v in enumerate(array.domains[k]) if same_value(v, _known(values[k])))
             array = array.without_axis(k, np.take(array.codes, at, axis=k))
         return rewriting.replace(node, Map(array.table()), kept, why)
-    new: dict[int, Argument | Literal] = {}
+    new: dict[int, Expression] = {}
     for k, value in enumerate(values):
         new[k] = Literal(_known(value)) if k in places else Argument(kept.index(operands[k]))
     return rewriting.replace(node, Map(renumbered(op.function, new)), kept, why)

@@ -6,6 +6,7 @@ ops take no narrower type, or mean something else on it:
 
 - a sum of floats is a float, even where only ints are left to add;
 - a table whose results mix floats or truth values with others becomes Real or Bool when cut;
+- the mean of truth values is a failure, that of truth values among other numbers is not;
 - an expression or an ordering that can fail may have no type where it always fails.
 
 What they depend on keeps its type: it is *pinned*.
@@ -14,9 +15,9 @@ What they depend on keeps its type: it is *pinned*.
 from __future__ import annotations
 
 from tpir.ir.functions import Table
-from tpir.ir.ops import Aggregate, AggregateSum, Map, Select
+from tpir.ir.ops import Aggregate, AggregateSum, Map, Select, Uniform
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Categorical, Integer, Real, Selector, Type, is_integral, values_of
+from tpir.ir.types import Categorical, Integer, Real, Selector, Type, Width, is_integral, values_of
 from tpir.ir.values import value_key
 from tpir.passes.failing import fails
 
@@ -59,7 +60,12 @@ def _is_delicate(node: Node) -> bool:
             return any(isinstance(v, float | bool) for v in node.type.domain)
         case AggregateSum():
             return not is_integral(node.operands[1].type)
-    return fails(node)
+        case Aggregate() if node.operands[0].type == Selector(Width.MANY):
+            # Where only truth values are left, there is no mean any more.
+            values = values_of(node.operands[1].type) or ()
+            if len({isinstance(value, bool) for value in values}) > 1:
+                return True
+    return fails(node) and not isinstance(node.op, Uniform)
 
 
 def _carried(node: Node) -> tuple[Node, ...]:
@@ -68,6 +74,8 @@ def _carried(node: Node) -> tuple[Node, ...]:
         case Map(Table()) if isinstance(node.type, Real):
             return ()
         case Map():
+            return node.operands
+        case Uniform():
             return node.operands
         case Aggregate() | AggregateSum():
             return node.operands[1:]

@@ -16,7 +16,8 @@ from tpir.ir.types import values_of
 from tpir.passes.base import rows_of
 from tpir.passes.failing import can_fail
 from tpir.semantics.columns import Column
-from tpir.semantics.interpreter import CELLS, Interpreter
+from tpir.semantics.interpreter import Interpreter
+from tpir.semantics.selection import CELLS
 from tpir.semantics.space import InputSpace
 
 MIN_LEAD = 1e-3

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tpir.ir.expressions import Argument, Binary, Expression, IfElse, Literal, Unary
+from tpir.ir.expressions import Argument, Expression, arguments_of, renumbered
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Program
@@ -82,35 +82,3 @@ def _used_expression(
             kept.append(operand)
     places = {k: kept.index(o) for k, o in enumerate(operands) if o in kept}
     return renumbered(function, {k: Argument(place) for k, place in places.items()}), kept
-
-
-def arguments_of(function: Expression) -> frozenset[int]:
-    """The arguments that an expression mentions."""
-    match function:
-        case Argument(index):
-            return frozenset({index})
-        case Literal():
-            return frozenset()
-        case Unary(_, operand):
-            return arguments_of(operand)
-        case Binary(_, left, right):
-            return arguments_of(left) | arguments_of(right)
-        case IfElse(then, condition, otherwise):
-            return arguments_of(then) | arguments_of(condition) | arguments_of(otherwise)
-
-
-def renumbered(function: Expression, new: dict[int, Argument | Literal]) -> Expression:
-    """The expression with arguments replaced."""
-    match function:
-        case Argument(index):
-            return new[index]
-        case Literal():
-            return function
-        case Unary(op, operand):
-            return Unary(op, renumbered(operand, new))
-        case Binary(op, left, right):
-            return Binary(op, renumbered(left, new), renumbered(right, new))
-        case IfElse(then, condition, otherwise):
-            return IfElse(
-                renumbered(then, new), renumbered(condition, new), renumbered(otherwise, new)
-            )

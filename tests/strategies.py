@@ -18,8 +18,10 @@ from tpir.ir.expressions import (
     Argument,
     Binary,
     BinaryOp,
+    DictIndex,
     Expression,
     IfElse,
+    ListIndex,
     Literal,
     Unary,
     UnaryOp,
@@ -53,12 +55,14 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.types import (
     Pooled,
     Selector,
     Width,
+    is_mixed,
     number_bounds,
     size_of,
     values_of,
@@ -76,6 +80,7 @@ VOCABULARIES: tuple[tuple[Value, ...], ...] = (
     ("it's", 'say "hi"', "back\\slash", "é\n"),
     (False, True),
     (0.5, -1.5, 2),
+    ("12", "3", "x"),
 )
 PALETTES: tuple[tuple[Value, ...], ...] = (
     ("x", "y", "z"),
@@ -87,6 +92,7 @@ PALETTES: tuple[tuple[Value, ...], ...] = (
     ("x",),
     (0,),
     (0.1, 0.2, 0.3, 1e-7),
+    ("x", 1, 2),
 )
 FLOATS = (0.5, -0.25, 1.0, 0.0, -3.0, 0.1, 2.5, 1e-3)
 MAX_ROWS = 64
@@ -164,7 +170,7 @@ class _Maker:
         return self.add(Map(Binary(BinaryOp.EQUAL, Argument(0), Literal(1))), operands)
 
     def expression(self, arity: int, depth: int) -> Expression:
-        kind = self.pick(8) if depth else self.pick(2)
+        kind = self.pick(9) if depth else self.pick(2)
         if kind == 0:
             return Argument(self.pick(arity))
         if kind == 1:
@@ -172,11 +178,24 @@ class _Maker:
         if kind == 2:
             op = list(UnaryOp)[self.pick(len(UnaryOp))]
             return Unary(op, self.expression(arity, depth - 1))
+        if kind == 8:
+            return self.indexed(self.expression(arity, depth - 1))
         left, right = self.expression(arity, depth - 1), self.expression(arity, depth - 1)
         if kind == 3:
             condition = Binary(BinaryOp.LESS_EQUAL, Argument(self.pick(arity)), Literal(1))
             return IfElse(left, condition, right)
         return Binary(list(BinaryOp)[self.pick(len(BinaryOp))], left, right)
+
+    def indexed(self, index: Expression) -> Expression:
+        items = tuple(self.noise.choice(self.palette()) for _ in range(1 + self.pick(4)))
+        if self.pick(2) == 0:
+            return ListIndex(items, index)
+        keys = tuple(dict.fromkeys((0, "a", True, 1.0, "x", 2)[: len(items)]))
+        return DictIndex(keys, items[: len(keys)], index)
+
+    def add_uniform(self) -> Node:
+        """A sequence checked for mixing words with other values, often one that can."""
+        return self.add(Uniform(), [self.sequence(lambda n: is_mixed(n.type))])
 
     def add_relu(self) -> Node:
         node = self.number()
@@ -349,6 +368,7 @@ def programs(
         maker.add_logic,
         maker.add_sum,
         maker.add_from_failing_selector,
+        maker.add_uniform,
     ]
     for _ in range(1 + pick(max_nodes)):
         steps[pick(len(steps))]()

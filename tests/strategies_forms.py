@@ -8,7 +8,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from tpir.ir.program import Program
-from tpir.ir.values import Value, show_value
+from tpir.ir.values import Value
+from tpir.semantics.form import Literal
 from tpir.semantics.program_space import canonical_form
 
 
@@ -29,7 +30,7 @@ def _form(kind: int, noise: random.Random, vocabulary: tuple[Value, ...], contex
 
     def some() -> str:
         chosen = noise.sample(vocabulary, noise.randint(1, len(vocabulary)))
-        return f"({' | '.join(map(show_value, chosen))})"
+        return f"({' | '.join(str(Literal(token)) for token in chosen)})"
 
     ends = f"{some()} {some()}* {some()}" if context > 1 else some()
     return (

@@ -11,9 +11,11 @@ from tpir.passes.readout import ReadoutTerms
 from tpir.semantics.interpreter import run_many
 from tpir.text import parse
 
-ALL = "select(1/tokens, indices, True)"
-NONE = "select(1/tokens, indices, False)"
-OTHER = "select(tokens, tokens, ==)"
+ALL = "select(1/tokens_asis, indices, True)"
+NONE = "select(1/tokens_asis, indices, False)"
+EMPTY = "select(tokens_asis % tokens_asis, tokens_asis, nothing)"
+MIXED = '("a" if tokens_asis == 0 else 1)'
+OTHER = "select(tokens_asis, tokens_asis, ==)"
 
 PROGRAMS = {
     "everything and": f"selector_width({ALL} and {OTHER})",
@@ -24,26 +26,26 @@ PROGRAMS = {
     "or nothing": f"selector_width({OTHER} or {NONE})",
     "not everything": f"selector_width(not {ALL})",
     "not nothing": f"selector_width(not {NONE})",
-    "queries of nothing": "selector_width(not select(tokens, 1/tokens, False))",
+    "queries of nothing": "selector_width(not select(tokens_asis, 1/tokens_asis, False))",
     "width of nothing": f"selector_width({NONE})",
-    "mean over nothing": f"aggregate({NONE}, tokens, 0)",
-    "sum over nothing": f"aggregate_sum({NONE}, tokens)",
-    "sum of zeros": f"aggregate_sum({OTHER}, 0 * (1/tokens))",
+    "mean over nothing": f"aggregate({NONE}, tokens_asis, 0)",
+    "sum over nothing": f"aggregate_sum({NONE}, tokens_asis)",
+    "sum of zeros": f"aggregate_sum({OTHER}, 0 * (1/tokens_asis))",
     "first of nothing": f"aggregate(closest({NONE}), indices)",
-    "own position": "aggregate(closest(select(1/tokens, indices, ==)), tokens)",
-    "one position": "aggregate(closest(select(indices, 1/tokens, ==)), tokens)",
+    "own position": "aggregate(closest(select(1/tokens_asis, indices, ==)), tokens_asis)",
+    "one position": "aggregate(closest(select(indices, 1/tokens_asis, ==)), tokens_asis)",
     "constant value": f"aggregate(closest({ALL}), 7)",
-    "comparison of mixed kinds": 'selector_width(select(tokens, ("a" if tokens == 0 else 1), <))',
-    "relation to nothing": "selector_width(select(tokens % tokens, tokens, nothing))",
-    "or relation": f"selector_width(select(tokens % tokens, tokens, nothing) or {OTHER})",
-    "unused operand": "0 if 1/tokens == 1/tokens else 0",
+    "comparison of mixed kinds": f"selector_width(select(tokens_asis, {MIXED}, <))",
+    "relation to nothing": f"selector_width({EMPTY})",
+    "or relation": f"selector_width({EMPTY} or {OTHER})",
+    "unused operand": "0 if 1/tokens_asis == 1/tokens_asis else 0",
 }
 
 
 @pytest.mark.parametrize("context", [1, 2])
 @pytest.mark.parametrize("body", PROGRAMS.values(), ids=PROGRAMS)
 def test_failures_stay(body: str, context: int) -> None:
-    header = f"context {context}; vocabulary {{0, 1}}; table nothing {{ _ -> {{}} }}"
+    header = f"context {context}; mixed; vocabulary {{0, 1}}; table nothing {{ _ -> {{}} }}"
     program = parse(f"{header} output = {body};")
     first, second = run_many(program, [(0,), (1,)])
     assert first.values is None

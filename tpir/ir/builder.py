@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tpir.errors import TpirError
 from tpir.ir.adapt import adapt
@@ -61,6 +62,15 @@ class Builder:
         node = Node(op, tuple(operands), type_, self._free_name(label), origin, comments)
         self._nodes.append(node)
         self._made.setdefault((op, node.operands), node)
+        return node
+
+    def rename_last(self, name: str) -> Node:
+        """The node added last under another name, without its comments."""
+        last = self._nodes.pop()
+        self._names.discard(last.name)
+        node = replace(last, name=self._free_name(name), comments=())
+        self._nodes.append(node)
+        self._made[node.op, node.operands] = node
         return node
 
     def copy(self, node: Node, operands: Sequence[Node]) -> Node:

@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from tpir.ir.ops import Classify, ClassifyPooled
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from tpir.ir.program import Node
 
 
@@ -73,7 +73,9 @@ def is_isomorphic(left: Shape, right: Shape) -> bool:
     colours = _colours(left)
     if len(set(colours)) == len(colours):
         return True
-    matcher = nx.isomorphism.MultiDiGraphMatcher(
+    from networkx.algorithms import isomorphism  # here, as it is seldom needed
+
+    matcher = isomorphism.MultiDiGraphMatcher(
         _graph(left, colours),
         _graph(right, _colours(right)),
         node_match=lambda a, b: a["colour"] == b["colour"],
@@ -107,6 +109,8 @@ def _colours(shape: Shape) -> list[str]:
 
 
 def _graph(shape: Shape, colours: Sequence[str]) -> nx.MultiDiGraph[int]:
+    import networkx as nx
+
     graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
     for k, colour in enumerate(colours):
         graph.add_node(k, colour=colour)

@@ -6,25 +6,12 @@ raises Failure, which the interpreter and the emitted Python report alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
-from tpir.ir.types import (
-    Bool,
-    Categorical,
-    Integer,
-    Pooled,
-    Real,
-    Selector,
-    Sequence,
-    Type,
-    is_integral,
-    join,
-    number_bounds,
-    type_of_values,
-    values_of,
-)
-from tpir.ir.values import MAX_INTEGER, Structural, Value, check_value
+from tpir.ir.values import MAX_INTEGER, Structural, Value
 
 
 class Failure(Exception):
@@ -40,6 +27,14 @@ MIXED_TYPES = "mixed types"
 MEAN_OF_WORDS = "mean of words"
 NOT_A_NUMBER = "number out of range"
 """Complex, infinite, or an int beyond 2^53, which float64 could no longer hold exactly."""
+NO_NUMBER = "no number"
+"""A word that does not spell the number it is asked for."""
+NO_ENTRY = "no such entry"
+"""A list or dictionary that has nothing at this index."""
+WORD_TOO_LONG = "word too long"
+
+LONGEST_WORD = 2**16
+"""Characters that concatenation and repetition may make."""
 
 
 LARGEST_EXPONENT = 53
@@ -82,11 +77,22 @@ COMPARISONS = ORDERINGS | {BinaryOp.EQUAL, BinaryOp.NOT_EQUAL}
 
 
 class UnaryOp(Enum):
-    """Operators of one operand. ``indicator`` turns a truth value into 0 or 1."""
+    """Operators of one operand. ``indicator`` is 1 for what is true, else 0.
+
+    ``round`` gives the nearest int, of two the even one. ``str`` and what follows it convert.
+    """
 
     NEGATE = "-"
     NOT = "not"
     INDICATOR = "indicator"
+    ROUND = "round"
+    WORD = "str"
+    INT = "int"
+    FLOAT = "float"
+    TRUTH = "bool"
+
+
+CONVERSIONS = frozenset({UnaryOp.WORD, UnaryOp.INT, UnaryOp.FLOAT, UnaryOp.TRUTH})
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +119,11 @@ class Unary(Structural):
 
 @dataclass(frozen=True, eq=False)
 class Binary(Structural):
-    """An operator between two expressions. ``and`` and ``or`` look right only where they must."""
+    """An operator between two expressions.
+
+    ``and`` and ``or`` take what is empty or zero for false, give a truth value, and look right only
+    where they must.
+    """
 
     op: BinaryOp
     left: Expression
@@ -129,7 +139,73 @@ class IfElse(Structural):
     otherwise: Expression
 
 
-Expression = Argument | Literal | Unary | Binary | IfElse
+@dataclass(frozen=True, eq=False)
+class ListIndex(Structural):
+    """``[items][index]``: negative indices count from the end."""
+
+    items: tuple[Value, ...]
+    index: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class DictIndex(Structural):
+    """``{key: item, …}[index]``: keys are found as Python finds them, 1 by True and by 1.0."""
+
+    keys: tuple[Value, ...]
+    items: tuple[Value, ...]
+    index: Expression
+
+    @cached_property
+    def entries(self) -> dict[Value, Value]:
+        """The dictionary."""
+        return dict(zip(self.keys, self.items, strict=True))
+
+
+Expression = Argument | Literal | Unary | Binary | IfElse | ListIndex | DictIndex
+
+
+def parts_of(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions that an expression is made of, in the order they are evaluated in."""
+    match expression:
+        case Unary(_, operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case IfElse(then, condition, otherwise):
+            return (condition, then, otherwise)
+        case ListIndex(_, index) | DictIndex(_, _, index):
+            return (index,)
+    return ()
+
+
+def with_parts(expression: Expression, parts: tuple[Expression, ...]) -> Expression:
+    """The expression with other parts, in the order of ``parts_of``."""
+    match expression, parts:
+        case Unary(op, _), (operand,):
+            return Unary(op, operand)
+        case Binary(op, _, _), (left, right):
+            return Binary(op, left, right)
+        case IfElse(), (condition, then, otherwise):
+            return IfElse(then, condition, otherwise)
+        case ListIndex(items, _), (index,):
+            return ListIndex(items, index)
+        case DictIndex(keys, items, _), (index,):
+            return DictIndex(keys, items, index)
+    return expression
+
+
+def arguments_of(expression: Expression) -> frozenset[int]:
+    """The arguments that an expression mentions."""
+    if isinstance(expression, Argument):
+        return frozenset({expression.index})
+    return frozenset().union(*map(arguments_of, parts_of(expression)))
+
+
+def renumbered(expression: Expression, new: Mapping[int, Expression]) -> Expression:
+    """The expression with its arguments replaced."""
+    if isinstance(expression, Argument):
+        return new[expression.index]
+    return with_parts(expression, tuple(renumbered(part, new) for part in parts_of(expression)))
 
 
 def evaluate(expression: Expression, arguments: tuple[Value, ...]) -> Value:
@@ -140,32 +216,62 @@ def evaluate(expression: Expression, arguments: tuple[Value, ...]) -> Value:
         case Literal(value):
             return value
         case Unary(op, operand):
-            return _unary(op, evaluate(operand, arguments))
+            return apply_unary(op, evaluate(operand, arguments))
         case Binary(BinaryOp.AND, left, right):
-            return _truth(evaluate(left, arguments)) and _truth(evaluate(right, arguments))
+            return bool(evaluate(left, arguments)) and bool(evaluate(right, arguments))
         case Binary(BinaryOp.OR, left, right):
-            return _truth(evaluate(left, arguments)) or _truth(evaluate(right, arguments))
+            return bool(evaluate(left, arguments)) or bool(evaluate(right, arguments))
         case Binary(op, left, right):
             return apply_binary(op, evaluate(left, arguments), evaluate(right, arguments))
         case IfElse(then, condition, otherwise):
-            taken = then if _truth(evaluate(condition, arguments)) else otherwise
+            taken = then if evaluate(condition, arguments) else otherwise
             return evaluate(taken, arguments)
+        case ListIndex(items, index):
+            return _list_item(items, evaluate(index, arguments))
+        case DictIndex(_, _, index):
+            found = expression.entries.get(evaluate(index, arguments))
+            if found is None:
+                raise Failure(NO_ENTRY)
+            return found
 
 
-def _truth(value: Value) -> bool:
-    if not isinstance(value, bool):
+def _list_item(items: tuple[Value, ...], index: Value) -> Value:
+    if not isinstance(index, int):
         raise Failure(MIXED_TYPES)
-    return value
+    if not -len(items) <= index < len(items):
+        raise Failure(NO_ENTRY)
+    return items[index]
 
 
-def _unary(op: UnaryOp, value: Value) -> Value:
-    if op is UnaryOp.NOT:
-        return not _truth(value)
-    if op is UnaryOp.INDICATOR:
-        return int(_truth(value))
+def apply_unary(op: UnaryOp, value: Value) -> Value:
+    """An operator of one operand applied to a value. Raises Failure."""
+    match op:
+        case UnaryOp.NOT:
+            return not value
+        case UnaryOp.INDICATOR:
+            return 1 if value else 0
+        case UnaryOp.TRUTH:
+            return bool(value)
+        case UnaryOp.WORD:
+            return str(value)
+        case UnaryOp.INT | UnaryOp.FLOAT:
+            return _converted(op, value)
     if isinstance(value, str):
         raise Failure(MIXED_TYPES)
-    return -value
+    return _in_range(round(value)) if op is UnaryOp.ROUND else -value
+
+
+def _converted(op: UnaryOp, value: Value) -> float:
+    try:
+        return _in_range(int(value) if op is UnaryOp.INT else float(value))
+    except ValueError:
+        raise Failure(NO_NUMBER) from None
+
+
+def _in_range(number: float) -> float:
+    if number - number != 0 or (isinstance(number, int) and abs(number) > MAX_INTEGER):
+        raise Failure(NOT_A_NUMBER)
+    return number
 
 
 def apply_binary(op: BinaryOp, left: Value, right: Value) -> Value:
@@ -177,8 +283,23 @@ def apply_binary(op: BinaryOp, left: Value, right: Value) -> Value:
     if op in ORDERINGS:
         return _ordered(op, left, right)
     if isinstance(left, str) or isinstance(right, str):
-        raise Failure(MIXED_TYPES)
+        return _worded(op, left, right)
     return _arithmetic(op, left, right)
+
+
+def _worded(op: BinaryOp, left: Value, right: Value) -> str:
+    """Concatenation of two words, or repetition of one."""
+    if op is BinaryOp.ADD and isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > LONGEST_WORD:
+            raise Failure(WORD_TOO_LONG)
+        return left + right
+    if op is BinaryOp.MULTIPLY:
+        word, count = (left, right) if isinstance(left, str) else (right, left)
+        if isinstance(word, str) and isinstance(count, int):
+            if len(word) * count > LONGEST_WORD:
+                raise Failure(WORD_TOO_LONG)
+            return word * count
+    raise Failure(MIXED_TYPES)
 
 
 def _ordered(op: BinaryOp, left: Value, right: Value) -> bool:
@@ -216,127 +337,11 @@ def _arithmetic(op: BinaryOp, left: float, right: float) -> float:
         raise Failure(DIVISION_BY_ZERO) from None
     except OverflowError:
         raise Failure(NOT_A_NUMBER) from None
-    if isinstance(result, complex) or result - result != 0:  # complex, infinite or not a number
+    if isinstance(result, complex):
         raise Failure(NOT_A_NUMBER)
-    if isinstance(result, int) and abs(result) > MAX_INTEGER:
-        raise Failure(NOT_A_NUMBER)
-    return result
+    return _in_range(result)
 
 
 def _is_large_power(base: float, exponent: float) -> bool:
     ints = isinstance(base, int) and isinstance(exponent, int)
     return ints and abs(base) > 1 and exponent > LARGEST_EXPONENT
-
-
-class ExpressionTypeError(Exception):
-    """An expression that cannot have a value for any arguments of these types."""
-
-
-def type_of_expression(expression: Expression, types: tuple[Type, ...]) -> Sequence:
-    """The type of an expression's values. Raises ExpressionTypeError with what was expected."""
-    match expression:
-        case Argument(index):
-            found = types[index]
-            if isinstance(found, Selector | Pooled):
-                raise ExpressionTypeError(f"expected a sequence, found {found}")
-            return found
-        case Literal(value):
-            check_value(value, "literal")
-            return type_of_values((value,))
-        case Unary(op, operand):
-            return _type_of_unary(op, type_of_expression(operand, types))
-        case Binary(op, left, right):
-            return _type_of_binary(
-                op, type_of_expression(left, types), type_of_expression(right, types)
-            )
-        case IfElse(then, condition, otherwise):
-            _expect_truth(type_of_expression(condition, types), "if")
-            first, second = type_of_expression(then, types), type_of_expression(otherwise, types)
-            joined = join(first, second)
-            if joined is None:
-                raise ExpressionTypeError(f"the branches of if are of types {first} and {second}")
-            return joined
-
-
-def _expect_truth(found: Sequence, where: str) -> None:
-    may_be_truth = isinstance(found, Bool) or (
-        isinstance(found, Categorical) and any(isinstance(v, bool) for v in found.domain)
-    )
-    if not may_be_truth:
-        raise ExpressionTypeError(f"{where} expects truth values, found {found}")
-
-
-def _type_of_unary(op: UnaryOp, operand: Sequence) -> Sequence:
-    if op in (UnaryOp.NOT, UnaryOp.INDICATOR):
-        _expect_truth(operand, op.value)
-        return Bool() if op is UnaryOp.NOT else Integer(0, 1)
-    return _type_of_binary(BinaryOp.SUBTRACT, Integer(0, 0), operand)
-
-
-def _type_of_binary(op: BinaryOp, left: Sequence, right: Sequence) -> Sequence:
-    if op in (BinaryOp.AND, BinaryOp.OR):
-        _expect_truth(left, op.value)
-        _expect_truth(right, op.value)
-        return Bool()
-    if op in (BinaryOp.EQUAL, BinaryOp.NOT_EQUAL):
-        return Bool()
-    if op in ORDERINGS:
-        check_ordered(op, left, right)
-        return Bool()
-    lefts, rights = _numbers(op, left), _numbers(op, right)
-    if not (_no_floats(left) and _no_floats(right)):
-        return Real()
-    return _type_of_integers(op, lefts, rights)
-
-
-def check_ordered(op: BinaryOp, left: Type, right: Type) -> None:
-    """Raise ExpressionTypeError if no value of one type can be compared with one of the other."""
-
-    def kinds(type_: Type) -> set[bool]:
-        if number_bounds(type_) is not None:
-            return {False}
-        return {isinstance(v, str) for v in values_of(type_) or ()}
-
-    if not kinds(left) & kinds(right):
-        raise ExpressionTypeError(
-            f"{op.value} compares numbers with numbers or words with words, "
-            f"found {left} and {right}"
-        )
-
-
-def _numbers(op: BinaryOp, found: Sequence) -> tuple[float, float]:
-    """Bounds of the numbers among the values; words among them are failures at run time."""
-    bounds = number_bounds(found)
-    if bounds is not None:
-        return bounds
-    numbers = [v for v in values_of(found) or () if not isinstance(v, str)]
-    if not numbers:
-        raise ExpressionTypeError(f"{op.value} expects numbers, found {found}")
-    return (min(numbers), max(numbers))
-
-
-def _no_floats(found: Sequence) -> bool:
-    if is_integral(found) or isinstance(found, Real):
-        return is_integral(found)
-    return not any(isinstance(v, float) for v in values_of(found) or ())
-
-
-def _type_of_integers(
-    op: BinaryOp, left: tuple[float, float], right: tuple[float, float]
-) -> Sequence:
-    (a, b), (c, d) = (int(left[0]), int(left[1])), (int(right[0]), int(right[1]))
-    match op:
-        case BinaryOp.ADD:
-            return Integer(a + c, b + d)
-        case BinaryOp.SUBTRACT:
-            return Integer(a - d, b - c)
-        case BinaryOp.MULTIPLY:
-            corners = [a * c, a * d, b * c, b * d]
-            return Integer(min(corners), max(corners))
-        case BinaryOp.MODULO:
-            # Python's remainder has the sign of the divisor.
-            return Integer(min(0, c + 1), max(0, d - 1))
-        case BinaryOp.POWER if c >= 0 and d <= 64:
-            powers = [x**e for x in {a, b, min(max(a, 0), b)} for e in range(c, d + 1)]
-            return Integer(min(powers), max(powers))
-    return Real()

@@ -7,12 +7,8 @@ from collections.abc import Sequence as Listing
 from dataclasses import dataclass
 
 from tpir.errors import TpirError
-from tpir.ir.expressions import (
-    ORDERINGS,
-    ExpressionTypeError,
-    check_ordered,
-    type_of_expression,
-)
+from tpir.ir.expression_types import ExpressionTypeError, check_ordered, type_of_expression
+from tpir.ir.expressions import ORDERINGS
 from tpir.ir.functions import Domain, ReluFunction, Table, TableWeights
 from tpir.ir.ops import (
     SPECS,
@@ -35,6 +31,7 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
     operand_kinds,
 )
 from tpir.ir.types import (
@@ -54,7 +51,7 @@ from tpir.ir.types import (
     type_of_values,
     values_of,
 )
-from tpir.ir.values import Value, is_number, same_value, show_value, sorted_values
+from tpir.ir.values import Value, same_value, show_value
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,10 @@ def _result(op: Op, types: Listing[Type], around: Surroundings) -> Type:
             return _choose(op, types)
         case Aggregate():
             return _aggregate(op, types[0], types[1], around.context)
+        case Uniform():
+            found = types[0]
+            assert isinstance(found, Categorical | Integer | Real | Bool)
+            return found
         case AggregateSum():
             return _aggregate_sum(types[0], types[1], around.context)
         case SelectorWidth():
@@ -190,30 +191,22 @@ def _aggregate(op: Aggregate, selector: Type, values: Type, context: int) -> Seq
         return values
     if op.default is None:
         raise TypeProblem("a default is needed: the selector may select nothing")
-    default = type_of_values((op.default,))
-    joined = join(values, default)
+    joined = join(values, type_of_values((op.default,))) or join(values, Categorical((op.default,)))
     if joined is None:
         raise TypeProblem(f"values of type {values}, but the default is {show_value(op.default)}")
     if selector.width is Width.AT_MOST_ONE:
         return joined
-    if number_bounds(joined) is None:
-        return _aggregate_words(values, op.default)
+    if not has_means(values, op.default):
+        return joined  # several selected keys are a failure
     if is_integral(values):
         _aggregate_sum(selector, values, context)  # the total before the division must be exact
     return Real()
 
 
-def _aggregate_words(values: Sequence, default: Value) -> Sequence:
-    """Where some value or the default is a word, the result is finite only if no mean can arise."""
-    domain = values_of(values)
-    assert domain is not None
-    if sum(is_number(v) for v in domain) == 0:
-        return Categorical(sorted_values((*domain, default)))
-    if all(is_number(v) for v in domain):
-        raise TypeProblem(
-            f"a mean of numbers cannot have the word {show_value(default)} as default"
-        )
-    raise TypeProblem(f"the mean of a sequence that mixes words and numbers: {values}")
+def has_means(values: Type, default: Value | None) -> bool:
+    """Whether the mean of several selected values is defined: of numbers, not of truth values."""
+    is_word = isinstance(default, str)
+    return number_bounds(values) is not None and not isinstance(values, Bool) and not is_word
 
 
 def _aggregate_sum(selector: Type, values: Type, context: int) -> Sequence:

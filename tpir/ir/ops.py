@@ -33,6 +33,15 @@ class Map(Structural):
 
 
 @dataclass(frozen=True, eq=False)
+class Uniform(Structural):
+    """The sequence itself, if on this input it does not mix words with other values.
+
+    Else the program fails. In the original RASP every sequence is checked so; here it is a node
+    where types alone cannot tell. Operand: values.
+    """
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison(Structural):
     """The predicate ``keys[j] op queries[i]``, numbers compared as Python compares them."""
 
@@ -168,6 +177,7 @@ Op = (
     Tokens
     | Indices
     | Map
+    | Uniform
     | Select
     | And
     | Or
@@ -206,6 +216,7 @@ SPECS: dict[type[Op], OpSpec] = {
     Tokens: OpSpec("tokens"),
     Indices: OpSpec("indices"),
     Map: OpSpec("map", variadic=True),
+    Uniform: OpSpec("uniform", (("values", Kind.SEQUENCE),)),
     Select: OpSpec("select", (("keys", Kind.SEQUENCE), ("queries", Kind.SEQUENCE))),
     And: OpSpec("and", (("left", Kind.SELECTOR), ("right", Kind.SELECTOR))),
     Or: OpSpec("or", (("left", Kind.SELECTOR), ("right", Kind.SELECTOR))),

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from tpir.ir.equality import Shape, fingerprint, is_isomorphic
 from tpir.ir.infer import Surroundings
@@ -15,6 +14,9 @@ from tpir.ir.ops import Op
 from tpir.ir.types import Type
 from tpir.ir.values import Value
 from tpir.span import Span
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class Program:
 
         Edges run from operand to user; the attribute ``operand`` is the place in the operand list.
         """
+        import networkx as nx  # here, as programs run without it
+
         graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for node in self.nodes:
             graph.add_node(node.name, op=node.op, type=node.type, node=node)

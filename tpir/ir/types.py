@@ -164,6 +164,11 @@ def is_integral(type_: Type) -> bool:
     return False
 
 
+def is_mixed(type_: Type) -> bool:
+    """Whether words and other values are both among the values."""
+    return isinstance(type_, Categorical) and len({isinstance(v, str) for v in type_.domain}) == 2
+
+
 def type_of_values(values: tuple[Value, ...]) -> Sequence:
     """The type of a sequence of just these values: floats alone are Real, the rest finite."""
     kinds = {type(v) for v in values}

@@ -63,10 +63,19 @@ def _is_surrogate(text: str) -> bool:
 
 
 def show_value(value: Value) -> str:
-    """The value as ``.rasp`` text spells it: words quoted, floats with a point or an exponent."""
-    if isinstance(value, str):
-        return '"' + value.translate(_ESCAPES) + '"'
-    return repr(value)
+    """The value as ``.rasp`` text spells it: words quoted, floats with a point or an exponent.
+
+    A word stands between quotes as it is; where it cannot, with escapes: ``e"…"``.
+    """
+    if not isinstance(value, str):
+        return repr(value)
+    plain = value.translate(_ESCAPES) == value.replace("\\", "\\\\")
+    return f'"{value}"' if plain else "e" + escaped(value)
+
+
+def escaped(word: str) -> str:
+    """A word between quotes, with the escapes of JSON."""
+    return '"' + word.translate(_ESCAPES) + '"'
 
 
 _ESCAPES = str.maketrans(
