@@ -5,8 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 
-from tpir.ir.expressions import MEAN_OF_WORDS, NOT_A_NUMBER, Failure, apply_binary, evaluate
+from tpir.ir.expressions import (
+    MEAN_OF_WORDS,
+    MIXED_TYPES,
+    NOT_A_NUMBER,
+    Failure,
+    apply_binary,
+    evaluate,
+)
 from tpir.ir.functions import ReluFunction, Table, TableWeights
+from tpir.ir.infer import has_means
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -26,6 +34,7 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Integer, Pooled
@@ -70,7 +79,12 @@ def _step(program: Program, node: Node, operands: list[list], tokens: tuple[Valu
     if isinstance(op, Choose):
         return [_choose(op, i, operands) for i in range(n)]
     if isinstance(op, Aggregate):
-        return [_mean([operands[1][j] for j in row], op.default) for row in operands[0]]
+        means = has_means(node.operands[1].type, op.default)
+        return [_mean([operands[1][j] for j in row], op.default, means) for row in operands[0]]
+    if isinstance(op, Uniform):
+        if len({isinstance(value, str) for value in operands[0]}) > 1:
+            raise Failure(MIXED_TYPES)
+        return operands[0]
     if isinstance(op, AggregateSum):
         whole = isinstance(node.type, Integer)
         return [_sum([operands[1][j] for j in row], whole) for row in operands[0]]
@@ -136,12 +150,12 @@ def _choose(op: Choose, i: int, operands: list[list]) -> list[int]:
     return [min(selected, key=lambda j: (score(j), preference(j)))]
 
 
-def _mean(values: list[Value], default: Value | None) -> Value:
+def _mean(values: list[Value], default: Value | None, means: bool) -> Value:
     if not values:
         return default
     if len(values) == 1:
         return values[0]
-    if any(isinstance(v, str) for v in values):
+    if not means:
         raise Failure(MEAN_OF_WORDS)
     whole = all(isinstance(v, int) for v in values)
     return _sum(values, whole) / len(values)

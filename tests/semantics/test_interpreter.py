@@ -83,3 +83,17 @@ def test_sums_and_means_of_floats_fail_where_they_leave_their_range() -> None:
     inputs = [("a", "b"), ("a", "a"), ("c", "c"), ("b", "c", "b")]
     failures = [outcome.failure for outcome in run_many(program, inputs)]
     assert failures == [None, "number out of range", None, "number out of range"]
+
+
+def test_sums_start_at_zero_and_keys_not_selected_add_nothing() -> None:
+    """Not even their sign: a sum of nothing, and one of -0.0 alone, are both 0.0."""
+    text = """
+        table v { "a" -> -0.0; "b" -> -2.5; "c" -> 2.5 }
+        none = select(tokens, tokens, ==) and not select(tokens, tokens, ==);
+        output sum = aggregate_sum(select(tokens, tokens, ==), v(tokens));
+        output nothing = aggregate_sum(none, v(tokens));
+    """
+    program = parse(text, vocabulary="abc", context=4)
+    found = run(program, ["b", "a", "a", "c"])
+    assert repr(found["sum"]) == "(-2.5, 0.0, 0.0, 2.5)"
+    assert repr(found["nothing"]) == "(0.0, 0.0, 0.0, 0.0)"

@@ -10,7 +10,8 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from tpir.errors import TpirError
-from tpir.ir.values import Value
+from tpir.ir.values import Value, value_key
+from tpir.semantics.automaton import any_sequence, compile_form
 from tpir.semantics.form import (
     Alternation,
     AnyToken,
@@ -344,3 +345,13 @@ def test_the_automaton_is_minimal(text: str, states: int) -> None:
     assert len(automaton.step) == states
     assert automaton.completable(5).any(axis=0).tolist() == [False] + [True] * (states - 1)
     assert len(np.unique(automaton.step, axis=1).T) == automaton.step.shape[1]
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_no_form_is_any_token_at_least_once(tokens: int) -> None:
+    vocabulary = VOCABULARY[:tokens]
+    keys = {value_key(token): k for k, token in enumerate(vocabulary)}
+    plain, formed = any_sequence(tokens), compile_form(repeat(AnyToken(), 1), keys, 5)
+    assert plain.step.tolist() == formed.step.tolist()
+    assert plain.accepting.tolist() == formed.accepting.tolist()
+    assert (plain.start, plain.class_of.tolist()) == (formed.start, formed.class_of.tolist())

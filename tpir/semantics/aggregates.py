@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpir.ir.expressions import MEAN_OF_WORDS, NOT_A_NUMBER
-from tpir.ir.types import Bool, Integer, Real, Type, is_integral, values_of
+from tpir.ir.types import Bool, Integer, Real, Type, is_integral, number_bounds, values_of
 from tpir.ir.values import Value
 from tpir.semantics.columns import (
     BOOL,
     FLOAT,
     INT,
     Column,
-    HardSelection,
     code_dtype,
     encode,
     numbers,
     tag_of,
 )
-from tpir.semantics.failures import failure_code
-from tpir.semantics.selectors import dense
+from tpir.semantics.failures import Codes, marked
+from tpir.semantics.selection import HardSelection, Matrix, selection_of
 
 Entry = TypeVar("Entry", bound=np.generic)
-Result = tuple[Column, NDArray[np.uint8] | None]
+Counts = NDArray[np.uint8] | NDArray[np.int32]
+Result = tuple[Column, Codes | None]
 
 
 def aggregate(selector: object, values: Column, default: Value | None, type_: Type) -> Result:
     """One selected: its value. None: the default. Several: the mean, or a failure for words."""
     if isinstance(selector, HardSelection):
         return _gather(selector, values, default, type_), None
-    matrix = dense(selector)
-    count = matrix.sum(axis=1, dtype=np.int64)
     assert default is not None
-    first = HardSelection(np.where(count > 0, matrix.argmax(axis=1), -1), total=False)
+    counts: list[Counts] = []
+    firsts: list[NDArray[np.intp]] = []
+    totals: list[NDArray[np.int64] | NDArray[np.float64]] = []
+    add = _adder(values) if isinstance(type_, Real) else None
+    for _, matrix in selection_of(selector).blocks():
+        counts.append(_count(matrix))
+        firsts.append(matrix.argmax(axis=1))
+        if add is not None:
+            shape = (len(matrix), max(matrix.shape[2], values.data.shape[1]))
+            totals.append(add(matrix) if (counts[-1] > 1).any() else np.zeros(shape))
+    count = np.concatenate(counts).astype(np.int32)
+    first = HardSelection(np.where(count > 0, np.concatenate(firsts), -1), total=False)
     single = _gather(first, values, default, type_)
-    if not isinstance(type_, Real):
-        failed = (count > 1).any(axis=0)
-        return single, np.where(failed, failure_code(MEAN_OF_WORDS), 0).astype(np.uint8)
     several = count > 1
-    total, failed = _total(matrix, values)
+    if add is None:
+        return single, marked(several, MEAN_OF_WORDS)
+    total = np.concatenate(totals)
     data = np.where(several, total / np.maximum(count, 1), single.data)
+    failed = marked(~np.isfinite(total), NOT_A_NUMBER)
     if single.tags is None:
         return Column(type_, data), failed
     tags = np.where(several, np.uint8(FLOAT), single.tags)
@@ -86,40 +96,47 @@ def _retyped(values: Column, type_: Type) -> Column:
     return Column(type_, lookup[index], None if tags is None else tags[index])
 
 
-def _total(
-    matrix: NDArray[np.bool_], values: Column
-) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.uint8] | None]:
-    """Sums over the selected keys: ints exactly, floats from left to right, starting at 0.0.
+def _adder(values: Column) -> Callable[[Matrix], NDArray[np.int64] | NDArray[np.float64]]:
+    """What sums the selected values: ints exactly, floats from left to right, starting at 0.0."""
+    numeric, bounds = numbers(values), number_bounds(values.type)
+    if bounds is None or not is_integral(values.type):
+        return lambda matrix: _sum_of_floats(matrix, numeric)
+    # The narrowest type that holds the sums; sums beyond 2^53 there are none.
+    most = len(numeric) * int(max(map(abs, bounds)))
+    fitting = (t for t in (np.int8, np.int16, np.int32) if most <= np.iinfo(t).max)
+    narrow = next(fitting, np.int64)
+    exact = numeric.astype(narrow)
+    return lambda matrix: np.multiply(matrix, exact[None], dtype=narrow).sum(axis=1, dtype=narrow)
 
-    Beside them the inputs where a sum of floats leaves their range.
-    """
-    numeric = numbers(values)[None]
-    if is_integral(values.type):
-        exact: NDArray[np.int64] = np.where(matrix, numeric, 0).sum(axis=1, dtype=np.int64)
-        return exact, None
+
+def _sum_of_floats(matrix: Matrix, numeric: NDArray[np.generic]) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         # A running sum adds one key after the other; a plain sum would add them pairwise.
-        running: NDArray[np.float64] = np.where(matrix, numeric, 0.0).cumsum(axis=1)
-    total = running[:, -1]
-    finite = np.isfinite(total).all(axis=0)
-    if finite.all():
-        return total, None
-    return total, np.where(finite, 0, failure_code(NOT_A_NUMBER)).astype(np.uint8)
+        running: NDArray[np.float64] = np.multiply(matrix, numeric[None]).cumsum(axis=1)
+    return running[:, -1] + 0.0  # nothing, and nothing but -0.0, is 0.0
 
 
 def aggregate_sum(selector: object, values: Column, type_: Type) -> Result:
     """The sum of the selected values."""
-    total, failed = _total(dense(selector), values)
+    add = _adder(values)
+    total = np.concatenate([add(matrix) for _, matrix in selection_of(selector).blocks()])
     if isinstance(type_, Integer):
-        codes = (total - type_.lo).astype(code_dtype(type_.hi - type_.lo + 1))
-        return Column(type_, codes), failed
-    return Column(type_, total), failed
+        return Column(
+            type_, (total.astype(np.int64) - type_.lo).astype(code_dtype(type_.hi - type_.lo + 1))
+        ), None
+    return Column(type_, total), marked(~np.isfinite(total), NOT_A_NUMBER)
 
 
 def selector_width(selector: object, type_: Type) -> Column:
     """How many keys are selected."""
     assert isinstance(type_, Integer)
-    matrix = dense(selector)
-    dtype = np.uint8 if matrix.shape[1] < 2**8 else np.int32
-    count = matrix.sum(axis=1, dtype=dtype) - dtype(type_.lo)
-    return Column(type_, count.astype(code_dtype(type_.hi - type_.lo + 1), copy=False))
+    count = np.concatenate([_count(matrix) for _, matrix in selection_of(selector).blocks()])
+    codes = count - count.dtype.type(type_.lo)
+    return Column(type_, codes.astype(code_dtype(type_.hi - type_.lo + 1), copy=False))
+
+
+def _count(matrix: Matrix) -> Counts:
+    """How many keys each query selects: (query, batch)."""
+    few = matrix.shape[1] < 2**8
+    count: Counts = matrix.sum(axis=1, dtype=np.uint8 if few else np.int32)
+    return count

@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from automata.fa.dfa import DFA
 from numpy.typing import NDArray
 
 from tpir.ir.values import Key
 from tpir.semantics.derivatives import States, explore
 from tpir.semantics.form import Form
 from tpir.semantics.token_classes import TokenClasses
+
+if TYPE_CHECKING:
+    from automata.fa.dfa import DFA
 
 DEAD = 0
 """The state from which nothing is accepted."""
@@ -82,6 +85,12 @@ class Automaton:
         return list(many.items())
 
 
+def any_sequence(tokens: int) -> Automaton:
+    """The automaton of every non-empty sequence over a vocabulary of so many tokens."""
+    step = np.array([[DEAD], [2], [2]], dtype=np.int32)
+    return Automaton(step, np.array([False, False, True]), 1, np.zeros(tokens, dtype=np.int32))
+
+
 def compile_form(form: Form, keys: Mapping[Key, int], context: int) -> Automaton:
     """The minimal automaton of ``form`` over a vocabulary that is given as key to index.
 
@@ -93,6 +102,8 @@ def compile_form(form: Form, keys: Mapping[Key, int], context: int) -> Automaton
 
 
 def _minimise(states: States, classes: int) -> DFA:
+    from automata.fa.dfa import DFA  # here, as most programs accept everything
+
     return DFA(
         states=set(range(len(states.moves))),
         input_symbols={_character(number) for number in range(classes)},

@@ -49,6 +49,12 @@ class Column:
             )
         return cls(parts[0].type, np.concatenate([p.data for p in parts], -1), tags)
 
+    def at(self, position: int) -> Value:
+        """The value at one position of a batch of one input."""
+        rows = slice(position, position + 1)
+        tags = None if self.tags is None else self.tags[rows]
+        return Column(self.type, self.data[rows], tags).decode(1)[0][0]
+
     def decode(self, batch: int) -> list[list[Value]]:
         """The values of each input: one list for each, of a length of its positions."""
         rows = np.broadcast_to(self.data, (self.data.shape[0], batch)).T.tolist()
@@ -66,22 +72,6 @@ class Column:
             [_CASTS[tag](x) for x, tag in zip(row, row_tags, strict=True)]
             for row, row_tags in zip(rows, tags, strict=True)
         ]
-
-
-@dataclass(frozen=True, eq=False)
-class DenseSelection:
-    """A selector for a batch: shape (query, key, batch), true where the key is selected."""
-
-    matrix: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class HardSelection:
-    """At most one key for each query: its position, -1 for none; shape (query, batch)."""
-
-    position: NDArray[np.intp]
-    total: bool
-    """Whether it is known that there is no -1."""
 
 
 def numbers(column: Column) -> NDArray[np.generic]:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from tpir.errors import TpirError
-from tpir.ir.values import Structural, Value, check_value, show_value
+from tpir.ir.values import Structural, Value, check_value, escaped, show_value
 
 DEEPEST = 100
 """How deep a form may be nested: far more than people write, far less than exhausts the stack."""
@@ -45,7 +45,7 @@ class Literal(Form):
         check_value(self.value, "a token")
 
     def __str__(self) -> str:
-        return show_value(self.value)
+        return escaped(self.value) if isinstance(self.value, str) else show_value(self.value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,35 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.errors import TpirError
-from tpir.ir.ops import (
-    Aggregate,
-    AggregateSum,
-    And,
-    Choose,
-    Classify,
-    ClassifyPooled,
-    Indices,
-    Map,
-    Not,
-    Or,
-    Select,
-    SelectorWidth,
-    Tokens,
-)
+from tpir.ir.ops import Map
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Categorical
 from tpir.ir.values import Value, show_value, value_key
-from tpir.semantics.aggregates import aggregate, aggregate_sum, selector_width
-from tpir.semantics.columns import Column, DenseSelection, HardSelection, code_dtype
+from tpir.semantics.blame import FAILS, FirstFailure, blame
+from tpir.semantics.columns import Column
 from tpir.semantics.failures import FAILURES
+from tpir.semantics.machine import Machine, State
 from tpir.semantics.maps import MapKernel, map_kernel
-from tpir.semantics.readout import readout
-from tpir.semantics.selectors import choose, dense, select
-
-CELLS = 2**19
-"""Inputs are run in chunks of about this many (query, key) pairs: what the cache holds."""
-
-State = Column | DenseSelection | HardSelection
+from tpir.semantics.selection import CELLS, selection_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +68,10 @@ class Interpreter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._codes = Categorical(program.vocabulary).codes
-        self._maps: dict[Node, MapKernel] = {
+        self._kernels: dict[Node, MapKernel] = {
             node: map_kernel(node) for node in program.live if isinstance(node.op, Map)
         }
+        self._last_use = _last_use(program)
 
     def run_batch(self, tokens: NDArray[np.generic]) -> BatchResult:
         """Run inputs of one length: vocabulary indices of shape (position, input)."""
@@ -104,62 +86,31 @@ class Interpreter:
             np.concatenate([p.failures for p in parts]),
         )
 
+    def machine(self, tokens: NDArray[np.generic]) -> Machine:
+        """What computes the nodes of the program for one batch, as they are asked for."""
+        return Machine(self.program.header, tokens, self._kernels)
+
+    def states(self, tokens: NDArray[np.generic]) -> tuple[dict[Node, State], NDArray[np.uint8]]:
+        """What every live node holds for a batch, and the failures."""
+        machine = self.machine(tokens)
+        failures = _no_failures(tokens)
+        for node in self.program.live:
+            failures = _or_else(failures, machine.failed(node))
+        return {node: machine.state(node) for node in self.program.live}, failures
+
     def _run(self, tokens: NDArray[np.generic]) -> BatchResult:
-        states, failures = self.states(tokens)
-        outputs = {name: states[node] for name, node in self.program.outputs.items()}
+        """Outputs and failures; a node is forgotten once its last user has run."""
+        machine = self.machine(tokens)
+        failures = _no_failures(tokens)
+        for node, done in self._last_use:
+            failures = _or_else(failures, machine.failed(node))
+            for operand in done:
+                machine.forget(operand)
+        outputs = {name: machine.state(node) for name, node in self.program.outputs.items()}
         batch = tokens.shape[1]
         return BatchResult(
             {n: c.broadcast(batch) for n, c in outputs.items() if isinstance(c, Column)}, failures
         )
-
-    def states(self, tokens: NDArray[np.generic]) -> tuple[dict[Node, State], NDArray[np.uint8]]:
-        """What every live node holds for a batch, and the failures."""
-        states: dict[Node, State] = {}
-        failures = np.zeros(tokens.shape[1], dtype=np.uint8)
-        for node in self.program.live:
-            state, failed = self._step(node, [states[o] for o in node.operands], tokens)
-            states[node] = state
-            if failed is not None:
-                failures = np.where(failures == 0, failed, failures)
-        return states, failures
-
-    def _step(
-        self, node: Node, operands: list[State], tokens: NDArray[np.generic]
-    ) -> tuple[State, NDArray[np.uint8] | None]:
-        """One node: its state and, where it can fail, which inputs failed and how."""
-        length = tokens.shape[0]
-        columns = [o for o in operands if isinstance(o, Column)]
-        match node.op:
-            case Tokens():
-                dtype = code_dtype(len(self.program.vocabulary))
-                return Column(node.type, tokens.astype(dtype, copy=False)), None
-            case Indices():
-                dtype = code_dtype(self.program.context)
-                return Column(node.type, np.arange(length, dtype=dtype)[:, None]), None
-            case Map():
-                return self._maps[node].run(columns, length)
-            case Select(predicate):
-                return select(predicate, columns[0], columns[1], self.program.causal)
-            case And():
-                return DenseSelection(dense(operands[0]) & dense(operands[1])), None
-            case Or():
-                return DenseSelection(dense(operands[0]) | dense(operands[1])), None
-            case Not():
-                return DenseSelection(self._universe(length) & ~dense(operands[0])), None
-            case Choose():
-                return choose(node.op, dense(operands[0]), columns, self.program), None
-            case Aggregate(default):
-                return aggregate(operands[0], columns[0], default, node.type)
-            case AggregateSum():
-                return aggregate_sum(operands[0], columns[0], node.type)
-            case SelectorWidth():
-                return selector_width(operands[0], node.type), None
-            case Classify() | ClassifyPooled():
-                return readout(node, columns, length), None
-
-    def _universe(self, length: int) -> NDArray[np.bool_]:
-        every = np.ones((length, length, 1), dtype=np.bool_)
-        return np.tril(every[:, :, 0])[:, :, None] if self.program.causal else every
 
     def encode(self, tokens: Sequence[Value]) -> list[int]:
         """Vocabulary indices of an input. Raises TpirError if it is empty, too long or unknown."""
@@ -176,6 +127,25 @@ class Interpreter:
                     f"{Categorical(self.program.vocabulary)}"
                 )
         return [self._codes[value_key(token)] for token in tokens]
+
+
+def _no_failures(tokens: NDArray[np.generic]) -> NDArray[np.uint8]:
+    return np.zeros(tokens.shape[1], dtype=np.uint8)
+
+
+def _or_else(failures: NDArray[np.uint8], later: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    return failures if later is None else np.where(failures == 0, later, failures)
+
+
+def _last_use(program: Program) -> list[tuple[Node, list[Node]]]:
+    """The live nodes in order; beside each the operands that nothing after it reads."""
+    needed = set(program.outputs.values())
+    steps = []
+    for node in reversed(program.live):
+        done = [operand for operand in dict.fromkeys(node.operands) if operand not in needed]
+        needed.update(done)
+        steps.append((node, done))
+    return steps[::-1]
 
 
 def run_batch(program: Program, tokens: NDArray[np.generic]) -> BatchResult:
@@ -204,8 +174,26 @@ def run(program: Program, tokens: Sequence[Value]) -> Mapping[str, tuple[Value, 
     """
     outcome = run_many(program, [tokens])[0]
     if outcome.values is None:
-        raise TpirError(f"the program fails on this input: {outcome.failure}")
+        raise failure_error(outcome, program, tokens)
     return outcome.values
+
+
+def first_failure(program: Program, tokens: Sequence[Value]) -> FirstFailure | None:
+    """The first live node that fails on an input and where it does; None if the program does not.
+
+    Raises TpirError for an input that the program does not take.
+    """
+    interpreter = Interpreter(program)
+    batch = np.array(interpreter.encode(tokens), dtype=np.int64)[:, None]
+    return blame(interpreter.machine(batch), program.live)
+
+
+def failure_error(outcome: Outcome, program: Program | None, tokens: Sequence[Value]) -> TpirError:
+    """The error for an input that something fails on; of a program it says where that is."""
+    failure = None if program is None else first_failure(program, tokens)
+    if failure is None:
+        return TpirError(f"{FAILS}: {outcome.failure}")
+    return failure.error()
 
 
 def trace(program: Program, tokens: Sequence[Value]) -> dict[str, list[object]]:
@@ -213,10 +201,14 @@ def trace(program: Program, tokens: Sequence[Value]) -> dict[str, list[object]]:
     interpreter = Interpreter(program)
     batch = np.array(interpreter.encode(tokens), dtype=np.int64)[:, None]
     states, _ = interpreter.states(batch)
-    shown: dict[str, list[object]] = {}
-    for node, state in states.items():
-        if isinstance(state, Column):
-            shown[node.name] = list(state.decode(1)[0])
-        else:
-            shown[node.name] = [np.flatnonzero(row).tolist() for row in dense(state)[:, :, 0]]
-    return shown
+    return {node.name: _shown(state) for node, state in states.items()}
+
+
+def _shown(state: State) -> list[object]:
+    if isinstance(state, Column):
+        return list(state.decode(1)[0])
+    return [
+        np.flatnonzero(row).tolist()
+        for _, matrix in selection_of(state).blocks()
+        for row in matrix[:, :, 0]
+    ]

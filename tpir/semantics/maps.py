@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,22 +14,23 @@ from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
-from tpir.ir.types import Bool, Categorical, Integer, Type, size_of, values_of
+from tpir.ir.types import Bool, Categorical, Integer, Type, size_of
 from tpir.ir.values import Value
 from tpir.semantics.columns import Column, code_dtype, encode, numbers
-from tpir.semantics.failures import failure_code
+from tpir.semantics.failures import Codes, failure_code
+from tpir.semantics.vectors import VectorEvaluator
 
 TABULATED = 2**16
-"""Expressions over at most this many argument rows are evaluated once for each row, beforehand."""
+"""Expressions over at most this many argument rows become tables."""
 
-Result = tuple[Column, NDArray[np.uint8] | None]
+Result = tuple[Column, Codes | None]
 
 
 class MapKernel(Protocol):
     """A map made ready to run."""
 
     def run(self, operands: list[Column], length: int) -> Result:
-        """The column for these operands, and for each input of the batch how it failed."""
+        """The column for these operands, and where and how it failed."""
         ...
 
 
@@ -36,40 +38,21 @@ def map_kernel(node: Node) -> MapKernel:
     """Prepare a map node."""
     assert isinstance(node.op, Map)
     function = node.op.function
-    types = [operand.type for operand in node.operands]
     if isinstance(function, ReluFunction):
         return ReluKernel(function, node.type)
-    sizes = [size_of(t) for t in types]
     if isinstance(function, Table):
-        return TableKernel.of(tuple(s or 0 for s in sizes), node.type, function.results, None)
-    rows = 1
-    for size in sizes:
-        rows = rows * size if size is not None else TABULATED + 1
-    if rows <= TABULATED:
-        return _tabulated(function, types, node.type)
-    return ExpressionKernel(function, node.type)
+        sizes = tuple(size_of(operand.type) or 0 for operand in node.operands)
+        return TableKernel.of(sizes, node.type, function.results)
+    types = tuple(operand.type for operand in node.operands)
+    return ExpressionKernel(function, types, node.type)
 
 
-def _tabulated(function: Expression, types: list[Type], result: Type) -> TableKernel:
-    domains = [values_of(t) or () for t in types]
-    values, failures = _evaluate_rows(function, list(product(*domains)), result)
-    return TableKernel.of(tuple(map(len, domains)), result, values, failures)
-
-
-def _evaluate_rows(
-    function: Expression, rows: list[tuple[Value, ...]], result: Type
-) -> tuple[tuple[Value, ...], NDArray[np.uint8] | None]:
-    """Values row by row; a row that fails holds any value, and the kind of failure beside it."""
-    filler = _any_value(result)
-    values: list[Value] = []
-    failures = np.zeros(len(rows), dtype=np.uint8)
-    for k, row in enumerate(rows):
-        try:
-            values.append(evaluate(function, row))
-        except Failure as failure:
-            values.append(filler)
-            failures[k] = failure_code(failure.kind)
-    return tuple(values), failures if failures.any() else None
+def table_kernel(node: Node) -> TableKernel | None:
+    """A map of finite arguments as one array; None where they have too many values for that."""
+    kernel = map_kernel(node)
+    if isinstance(kernel, ExpressionKernel):
+        return kernel.table
+    return kernel if isinstance(kernel, TableKernel) else None
 
 
 def _any_value(type_: Type) -> Value:
@@ -94,16 +77,10 @@ class TableKernel:
     failures: NDArray[np.uint8] | None
 
     @classmethod
-    def of(
-        cls,
-        sizes: tuple[int, ...],
-        type_: Type,
-        results: tuple[Value, ...],
-        failures: NDArray[np.uint8] | None,
-    ) -> TableKernel:
+    def of(cls, sizes: tuple[int, ...], type_: Type, results: tuple[Value, ...]) -> TableKernel:
         """From results in row order, the last argument running fastest."""
         lookup, tags = encode(type_, results)
-        return cls(sizes, type_, lookup, tags, failures)
+        return cls(sizes, type_, lookup, tags, None)
 
     def run(self, operands: list[Column], length: int) -> Result:
         """Look every row up."""
@@ -111,42 +88,127 @@ class TableKernel:
         for size, operand in zip(self.sizes, operands, strict=True):
             index = index * size + operand.data.astype(np.intp) if size > 1 else index
         tags = None if self.tags is None else self.tags[index]
-        failed = None if self.failures is None else self.failures[index].max(axis=0)
+        failed = None if self.failures is None else self.failures[index]
         return Column(self.type, self.lookup[index], tags), failed
 
 
-@dataclass(frozen=True, eq=False)
 class ExpressionKernel:
-    """An expression over arguments too many to tabulate: evaluated once for each distinct row."""
+    """An expression: a table once as many rows have been asked for as that has, if not too many."""
 
-    function: Expression
-    type: Type
+    def __init__(self, function: Expression, types: tuple[Type, ...], result: Type) -> None:
+        self.function, self.types, self.type = function, types, result
+        self._evaluator = VectorEvaluator(types)
+        sizes = [size_of(type_) or TABULATED + 1 for type_ in types]
+        self._sizes = tuple(sizes) if math.prod(sizes) <= TABULATED else None
+        self._asked = 0
 
     def run(self, operands: list[Column], length: int) -> Result:
-        """Evaluate the distinct rows of this batch."""
+        """Evaluate the rows of this batch."""
         shape = np.broadcast_shapes((length, 1), *(o.data.shape for o in operands))
-        coded: list[NDArray[np.generic]] = []
-        for operand in operands:
-            coded.append(np.broadcast_to(operand.data, shape).ravel().astype(np.float64))
-            if operand.tags is not None:
-                coded.append(np.broadcast_to(operand.tags, shape).ravel().astype(np.float64))
-        _, first, inverse = np.unique(
-            np.stack(coded), axis=1, return_index=True, return_inverse=True
+        self._asked += math.prod(shape)
+        if self._sizes is not None and self._asked >= math.prod(self._sizes):
+            assert self.table is not None
+            return self.table.run(operands, length)
+        return self._evaluate(operands, shape)
+
+    @cached_property
+    def table(self) -> TableKernel | None:
+        """Every row evaluated; None if they are too many."""
+        if self._sizes is None:
+            return None
+        rows = math.prod(self._sizes)
+        codes = np.indices(self._sizes).reshape(len(self._sizes), rows, 1)
+        columns = [Column(t, row) for t, row in zip(self.types, codes, strict=True)]
+        column, failed = self._evaluate(columns, (rows, 1))
+        tags = None if column.tags is None else column.tags[:, 0]
+        failures = None if failed is None else failed[:, 0]
+        return TableKernel(self._sizes, self.type, column.data[:, 0], tags, failures)
+
+    def _evaluate(self, operands: list[Column], shape: tuple[int, ...]) -> Result:
+        """All rows on arrays, and what is left open then in Python."""
+        vector = self._evaluator.evaluate(self.function, self._evaluator.arguments(operands))
+        data, tags = self._encode(
+            np.broadcast_to(vector.data, shape), np.broadcast_to(vector.tags, shape)
         )
-        columns = [
-            Column(
-                o.type,
-                np.broadcast_to(o.data, shape).reshape(-1, 1)[first],
-                None if o.tags is None else np.broadcast_to(o.tags, shape).reshape(-1, 1)[first],
-            ).decode(1)[0]
-            for o in operands
-        ]
-        rows = list(zip(*columns, strict=True))
-        values, failures = _evaluate_rows(self.function, rows, self.type)
-        lookup, tags = encode(self.type, values)
-        inverse = inverse.reshape(shape)
-        failed = None if failures is None else failures[inverse].max(axis=0)
-        return Column(self.type, lookup[inverse], None if tags is None else tags[inverse]), failed
+        failures: Codes | None = None
+        if vector.open.any():
+            places = np.nonzero(np.broadcast_to(vector.open, shape))
+            data[places], tags[places], kinds = self._in_python(
+                [_picked(operand, shape, places) for operand in operands], len(places[0])
+            )
+            if kinds.any():
+                failures = np.zeros(shape, dtype=np.uint8)
+                failures[places] = kinds
+        return Column(self.type, data, tags if tags.any() else None), failures
+
+    def _encode(
+        self, data: NDArray[np.float64], tags: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+        """As a column holds them, tags only where those are of use. Any, where a row is open."""
+        untagged = np.zeros(data.shape, dtype=np.uint8)
+        match self.type:
+            case Categorical(domain):
+                keys, codes = self._keys
+                places = keys.searchsorted(data + 1j * tags).clip(max=len(domain) - 1)
+                return codes[places], untagged
+            case Integer(lo, hi):
+                within = np.nan_to_num(data).clip(lo, hi).astype(np.int64) - lo
+                return within.astype(code_dtype(hi - lo + 1)), untagged
+            case Bool():
+                return (data != 0).astype(np.uint8), untagged
+        return data.copy(), tags.copy()
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.complex128], NDArray[np.generic]]:
+        """The values of a categorical type, ordered by number and tag, and their codes."""
+        assert isinstance(self.type, Categorical)
+        data, tags = self._evaluator.encode(self.type.domain)
+        keys = data + 1j * tags
+        order = keys.argsort()
+        return keys[order], order.astype(code_dtype(len(keys)))
+
+    def _in_python(
+        self, operands: list[Column], count: int
+    ) -> tuple[NDArray[np.generic], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Codes (or numbers), tags and kinds of failure of some rows, each distinct one once."""
+        first, inverse = _distinct(operands, count)
+        columns = [_picked(o, (count, 1), (first,)).decode(1)[0] for o in operands]
+        rows = list(zip(*columns, strict=True)) if operands else [()] * len(first)
+        filler = _any_value(self.type)
+        values: list[Value] = []
+        kinds = np.zeros(len(rows), dtype=np.uint8)
+        for k, row in enumerate(rows):
+            try:
+                values.append(evaluate(self.function, row))
+            except Failure as failure:
+                values.append(filler)
+                kinds[k] = failure_code(failure.kind)
+        data, tags = encode(self.type, values)
+        tags = np.zeros(len(rows), dtype=np.uint8) if tags is None else tags
+        return data[inverse], tags[inverse], kinds[inverse]
+
+
+def _picked(column: Column, shape: tuple[int, ...], places: tuple[NDArray[np.intp], ...]) -> Column:
+    """Some entries of a column as one of a batch of one input."""
+    data, tags = (
+        None if x is None else np.broadcast_to(x, shape)[places].reshape(-1, 1)
+        for x in (column.data, column.tags)
+    )
+    assert data is not None
+    return Column(column.type, data, tags)
+
+
+def _distinct(columns: list[Column], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """A place of each distinct row of some columns, and for each row which of those it is."""
+    code = np.zeros(count, dtype=np.intp)
+    for column in columns:
+        bits = column.data.view(np.int64) if column.data.dtype == np.float64 else column.data
+        for part in (bits, column.tags):
+            if part is not None:
+                _, inverse = np.unique(part.ravel(), return_inverse=True)
+                _, code = np.unique(code * count + inverse, return_inverse=True)
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
 
 
 @dataclass(frozen=True, eq=False)

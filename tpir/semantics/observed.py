@@ -9,11 +9,12 @@ from tpir.ir.functions import Relation, Table
 from tpir.ir.ops import Choose, Map, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, size_of
-from tpir.semantics.columns import Column, HardSelection
-from tpir.semantics.interpreter import CELLS, Interpreter, State
+from tpir.semantics.columns import Column
+from tpir.semantics.interpreter import Interpreter
+from tpir.semantics.machine import State
 from tpir.semantics.reach_heads import exists
 from tpir.semantics.reachable import MAX_VALUES, Bools, Facts, add_fact
-from tpir.semantics.selectors import dense
+from tpir.semantics.selection import CELLS, HardSelection, dense
 from tpir.semantics.space import InputSpace
 
 MAX_ROWS = 2**20

@@ -30,10 +30,11 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, size_of
-from tpir.semantics.maps import TableKernel, map_kernel
+from tpir.semantics.maps import TableKernel, table_kernel
 from tpir.semantics.reach_heads import Chosen, Length, Matches, exists
 from tpir.semantics.space import InputSpace
 
@@ -94,8 +95,8 @@ def _tracked_size(node: Node) -> int | None:
 
 def _kernels(program: Program) -> dict[Node, TableKernel]:
     """The maps that are finite functions, as arrays of result codes."""
-    kernels = {node: map_kernel(node) for node in program.live if isinstance(node.op, Map)}
-    return {node: kernel for node, kernel in kernels.items() if isinstance(kernel, TableKernel)}
+    kernels = {node: table_kernel(node) for node in program.live if isinstance(node.op, Map)}
+    return {node: kernel for node, kernel in kernels.items() if kernel is not None}
 
 
 class _OneLength:
@@ -149,6 +150,8 @@ class _OneLength:
                 return self.present[:, :, None] & at[:, None, :]
             case Map():
                 return self._map(node)
+            case Uniform():
+                return self.cells[node.operands[0]]
         if self.tracked[node] is None:
             return None
         match node.op:

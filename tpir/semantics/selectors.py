@@ -1,26 +1,21 @@
-"""``select`` and ``choose``: which keys each query selects."""
+"""``select`` and ``choose``, ``and``, ``or``, ``not``: which keys each query selects."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tpir.ir.expressions import (
-    MIXED_TYPES,
-    ORDERINGS,
-    BinaryOp,
-    Failure,
-    apply_binary,
-)
+from tpir.ir.expressions import MIXED_TYPES, ORDERINGS, BinaryOp
 from tpir.ir.functions import Relation, ScoreTable, codes_of
 from tpir.ir.ops import Always, Choose, Comparison, Otherwise, Predicate, offsets_of
-from tpir.ir.program import Program
-from tpir.ir.types import number_bounds, values_of
+from tpir.ir.types import Categorical, Type, is_integral, number_bounds, values_of
 from tpir.ir.values import Value, value_key
-from tpir.semantics.columns import Column, DenseSelection, HardSelection, code_dtype, numbers
-from tpir.semantics.failures import failure_code
+from tpir.semantics.columns import Column, code_dtype, numbers
+from tpir.semantics.failures import Codes, marked
+from tpir.semantics.selection import HardSelection, Matrix, Rule, Selection
 
 _OPERATORS = {
     BinaryOp.EQUAL: np.equal,
@@ -31,47 +26,61 @@ _OPERATORS = {
     BinaryOp.GREATER_EQUAL: np.greater_equal,
 }
 
-Matrix = NDArray[np.bool_]
 Entry = TypeVar("Entry", bound=np.generic)
 
 
-def dense(state: object) -> Matrix:
-    """A selector as a matrix of shape (query, key, batch)."""
-    if isinstance(state, HardSelection):
-        length = state.position.shape[0]
-        return np.equal(state.position[:, None, :], np.arange(length)[None, :, None])
-    assert isinstance(state, DenseSelection)
-    return state.matrix
-
-
-def visible(length: int, causal: bool) -> Matrix:
-    """The universe of a selector: all keys, or in a causal program those up to the query."""
-    every = np.ones((length, length), dtype=np.bool_)
-    return (np.tril(every) if causal else every)[:, :, None]
+def visible(length: int, rows: slice) -> Matrix:
+    """The keys that some queries of a causal program see: those up to the query."""
+    up_to_query: Matrix = np.tri(rows.stop - rows.start, length, rows.start, dtype=np.bool_)
+    return up_to_query[:, :, None]
 
 
 def select(
     predicate: Predicate, keys: Column, queries: Column, causal: bool
-) -> tuple[DenseSelection, NDArray[np.uint8] | None]:
-    """The pairs in the universe that satisfy the predicate, and the inputs where it fails."""
-    length = keys.data.shape[0]
-    universe = visible(length, causal)
-    unlike: Matrix | None = None
+) -> tuple[Selection, Codes | None]:
+    """The pairs in the universe that satisfy the predicate, and the queries where it fails."""
+    length, batch = keys.data.shape[0], max(keys.data.shape[1], queries.data.shape[1])
+    failed: Codes | None = None
     match predicate:
         case Always(truth):
-            matrix = np.broadcast_to(np.bool_(truth), universe.shape)
+            rule, batch = _constant(length, truth), 1
         case Comparison(op):
-            matrix, unlike = _compare(op, keys, queries)
+            rule = _compare(op, keys, queries)
+            failed = _unlike(keys, queries, causal) if op in ORDERINGS else None
         case relation:
-            matrix = _relate(relation, keys, queries)
-    selection = DenseSelection(matrix & universe if causal else matrix)
-    if unlike is None:
-        return selection, None
-    failed = (unlike & universe).any(axis=(0, 1))
-    return selection, np.where(failed, failure_code(MIXED_TYPES), 0).astype(np.uint8)
+            rule = _relate(relation, keys, queries)
+    if causal:
+        return Selection(
+            length, batch, lambda rows, _: rule(rows, []) & visible(length, rows)
+        ), failed
+    return Selection(length, batch, rule), failed
 
 
-def _relate(relation: Relation, keys: Column, queries: Column) -> Matrix:
+def both(left: Selection, right: Selection) -> Selection:
+    """The keys that both select."""
+    return Selection(left.length, 1, lambda _, parts: parts[0] & parts[1], [left, right]).kept()
+
+
+def either(left: Selection, right: Selection) -> Selection:
+    """The keys that either selects."""
+    return Selection(left.length, 1, lambda _, parts: parts[0] | parts[1], [left, right]).kept()
+
+
+def neither(selection: Selection, causal: bool) -> Selection:
+    """The keys of the universe that are not selected."""
+    length = selection.length
+
+    def rule(rows: slice, parts: list[Matrix]) -> Matrix:
+        return ~parts[0] & visible(length, rows) if causal else ~parts[0]
+
+    return Selection(length, 1, rule, [selection]).kept()
+
+
+def _constant(length: int, truth: bool) -> Rule:
+    return lambda rows, _: np.full((rows.stop - rows.start, length, 1), truth)
+
+
+def _relate(relation: Relation, keys: Column, queries: Column) -> Rule:
     domain = values_of(keys.type)
     assert domain is not None
     codes = codes_of(domain)
@@ -81,92 +90,150 @@ def _relate(relation: Relation, keys: Column, queries: Column) -> Matrix:
         dtype = code_dtype(len(domain) + 1)
         targets = np.array([row[0] if row else len(domain) for row in rows], dtype=dtype)
         wanted = targets[queries.data.astype(np.intp)]
-        return np.equal(keys.data.astype(dtype, copy=False)[None], wanted[:, None])
+        return _comparison(BinaryOp.EQUAL, keys.data.astype(dtype, copy=False), wanted)
     table = np.zeros((len(rows), len(domain)), dtype=np.bool_)
     for query, row in enumerate(rows):
         table[query, row] = True
-    return _look_up(table, keys, queries)
+    return lambda rows, _: _look_up(table, keys, queries, rows)
 
 
-def _look_up(table: NDArray[Entry], keys: Column, queries: Column) -> NDArray[Entry]:
-    """A (query code, key code) table spread over the pairs of positions."""
-    index = queries.data.astype(np.intp)[:, None] * table.shape[1] + keys.data[None]
-    entries: NDArray[Entry] = table.ravel()[index]
+def _look_up(table: NDArray[Entry], keys: Column, queries: Column, rows: slice) -> NDArray[Entry]:
+    """A (query code, key code) table spread over the pairs of some queries and all positions."""
+    asked, given = queries.data[rows].astype(np.intp), keys.data.astype(np.intp)
+    entries: NDArray[Entry]
+    if asked.shape[1] == given.shape[1] == 1:
+        if len(table) <= len(asked):  # spread the keys once for each query value
+            entries = table[:, given[:, 0]][asked[:, 0]]
+        else:
+            entries = np.take(table[asked[:, 0]], given[:, 0], axis=1)
+        return entries[:, :, None]
+    entries = table.ravel()[asked[:, None] * table.shape[1] + given[None]]
     return entries
 
 
-def _compare(op: BinaryOp, keys: Column, queries: Column) -> tuple[Matrix, Matrix | None]:
-    """The comparison, and where it fails: ``<`` and its like between a number and a word."""
-    types = (keys.type, queries.type)
-    if all(number_bounds(t) is not None for t in types):
-        return _OPERATORS[op](numbers(keys)[None], numbers(queries)[:, None]), None
-    first, second = values_of(keys.type), values_of(queries.type)
-    if first is not None and second is not None:
-        table, failures = _comparison_table(op, first, second)
-        unlike = _look_up(failures, keys, queries) if failures.any() else None
-        return _look_up(table, keys, queries), unlike
+def _compare(op: BinaryOp, keys: Column, queries: Column) -> Rule:
+    if op in ORDERINGS and _mixed(keys.type, queries.type):
+        left, right = (_is_word(c) for c in (keys, queries))
+        alike = _comparison(BinaryOp.EQUAL, left, right)
+        holds = _comparison(op, *_comparable(keys, queries))
+        return lambda rows, _: holds(rows, []) & alike(rows, [])
+    return _comparison(op, *_comparable(keys, queries))
+
+
+def _comparison(op: BinaryOp, keys: NDArray[np.generic], queries: NDArray[np.generic]) -> Rule:
+    compare = _OPERATORS[op]
+    return lambda rows, _: compare(keys[None], queries[rows, None])
+
+
+def _comparable(keys: Column, queries: Column) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Arrays that compare as the values do; a number and a word are equal to each other never."""
+    bounds = [number_bounds(c.type) for c in (keys, queries)]
+    if is_integral(keys.type) and is_integral(queries.type):
+        # The narrower the type, the more of them are compared at once.
+        lo = int(min(b[0] for b in bounds if b))
+        dtype = code_dtype(int(max(b[1] for b in bounds if b)) - lo + 1)
+        left, right = ((numbers(c).astype(np.int64) - lo).astype(dtype) for c in (keys, queries))
+        return left, right
+    if all(b is not None for b in bounds):
+        return numbers(keys), numbers(queries)
+    if isinstance(keys.type, Categorical) and isinstance(queries.type, Categorical):
+        ranks = _ranks_of({*keys.type.domain, *queries.type.domain})
+        left, right = (_ranked(c, ranks) for c in (keys, queries))
+        return left, right
     # Unbounded numbers on one side, words (perhaps numbers too) on the other: words become NaN,
     # which equals nothing.
-    left, right = _with_nan(keys)[None], _with_nan(queries)[:, None]
-    words = np.isnan(left) | np.isnan(right)
-    matrix = _OPERATORS[op](left, right)
-    return matrix, words if op in ORDERINGS else None
+    return _with_nan(keys), _with_nan(queries)
 
 
-def _comparison_table(
-    op: BinaryOp, keys: tuple[Value, ...], queries: tuple[Value, ...]
-) -> tuple[Matrix, Matrix]:
-    table = np.zeros((len(queries), len(keys)), dtype=np.bool_)
-    failures = np.zeros_like(table)
-    for q, query in enumerate(queries):
-        for k, key in enumerate(keys):
-            try:
-                table[q, k] = apply_binary(op, key, query)
-            except Failure:
-                failures[q, k] = True
-    return table, failures
+def _ranks_of(values: set[Value]) -> dict[Value, int]:
+    """A place for each value, in order: numbers, then words. Numbers that are equal share one."""
+    found = sorted(v for v in values if not isinstance(v, str))
+    words = sorted(v for v in values if isinstance(v, str))
+    return {value: rank for rank, value in enumerate([*found, *words])}
+
+
+def _ranked(column: Column, ranks: dict[Value, int]) -> NDArray[np.generic]:
+    assert isinstance(column.type, Categorical)
+    lookup = np.array([ranks[v] for v in column.type.domain], dtype=code_dtype(len(ranks)))
+    return lookup[column.data.astype(np.intp)]
 
 
 def _with_nan(column: Column) -> NDArray[np.float64]:
-    if number_bounds(column.type) is not None:
+    if not isinstance(column.type, Categorical):
         return numbers(column).astype(np.float64)
-    domain = values_of(column.type)
-    assert domain is not None
+    domain = column.type.domain
     lookup = np.array([np.nan if isinstance(v, str) else float(v) for v in domain])
     return lookup[column.data.astype(np.intp)]
 
 
-def choose(op: Choose, matrix: Matrix, columns: list[Column], program: Program) -> HardSelection:
+def _mixed(keys: Type, queries: Type) -> bool:
+    """Whether a value of one type may be a word, and one of the other a number."""
+
+    def kinds(type_: Type) -> set[bool]:
+        values = type_.domain if isinstance(type_, Categorical) else (0,)
+        return {isinstance(v, str) for v in values}
+
+    return len(kinds(keys) | kinds(queries)) > 1
+
+
+def _is_word(column: Column) -> NDArray[np.bool_]:
+    if not isinstance(column.type, Categorical):
+        return np.zeros(column.data.shape, dtype=np.bool_)
+    lookup = np.array([isinstance(v, str) for v in column.type.domain])
+    return lookup[column.data.astype(np.intp)]
+
+
+def _unlike(keys: Column, queries: Column, causal: bool) -> Codes | None:
+    """The queries that see a word where they have a number, or the other way round."""
+    if not _mixed(keys.type, queries.type):
+        return None
+    word, own = _is_word(keys), _is_word(queries)
+    seen = [
+        np.logical_or.accumulate(k, axis=0) if causal else k.any(axis=0, keepdims=True)
+        for k in (word, ~word)
+    ]
+    failed = (seen[0] & ~own) | (seen[1] & own)
+    return marked(failed, MIXED_TYPES)
+
+
+def choose(op: Choose, selection: Selection, columns: list[Column]) -> HardSelection:
     """The most preferred selected key of each query. ``columns``: keys and queries of a score."""
-    length = matrix.shape[0]
-    ranks, by_rank = _ranks(op, length, program)
-    if op.score is None:
-        best = np.where(matrix, ranks[:, :, None], ranks.dtype.type(length)).min(axis=1)
-    else:
-        scores = _look_up(_score_ranks(op.score), columns[0], columns[1])
-        worst = int(scores.max(initial=0)) * length + length + 1
-        places = np.where(matrix, scores * length + ranks[:, :, None], worst)
-        least = places.min(axis=1)
-        best = np.where(least == worst, length, least % length)
-    position = np.take_along_axis(by_rank, best.astype(np.intp), axis=1)
-    return HardSelection(position, op.otherwise is Otherwise.FIRST)
+    length = selection.length
+    offsets = np.array(offsets_of(op.order, length, causal=False))
+    dtype = next(t for t in (np.uint8, np.uint16, np.uint32) if len(offsets) < np.iinfo(t).max)
+    rank = np.empty(len(offsets), dtype=dtype)
+    rank[offsets + length - 1] = np.arange(len(offsets))
+    # For query i the ranks of the offsets -i .. length - 1 - i: a stretch of the whole list.
+    ranks = sliding_window_view(rank, length)[::-1, :, None]
+    best = np.concatenate(
+        [
+            # 0 for a selected key and all bits for another: those have the largest rank.
+            (ranks[rows] | np.subtract(matrix, 1, dtype=dtype)).min(axis=1)
+            if op.score is None
+            else _best_scored(_score_ranks(op.score), columns, rows, matrix, ranks[rows])
+            for rows, matrix in selection.blocks()
+        ]
+    ).astype(np.intp)
+    found = best < len(offsets)
+    position = np.arange(length)[:, None] + offsets[np.where(found, best, 0)]
+    otherwise_first = op.otherwise is Otherwise.FIRST
+    return HardSelection(np.where(found, position, 0 if otherwise_first else -1), otherwise_first)
 
 
-def _ranks(
-    op: Choose, length: int, program: Program
-) -> tuple[NDArray[np.generic], NDArray[np.intp]]:
-    """The rank of each key for each query, and the key of each rank.
-
-    The extra last rank stands for nothing selected: the first position, or -1.
-    """
-    offsets = offsets_of(op.order, program.context, causal=False)
-    place = {offset: rank for rank, offset in enumerate(offsets)}
-    positions = np.arange(length)
-    raw = np.vectorize(place.__getitem__, otypes=[np.int64])(positions[None] - positions[:, None])
-    by_rank = raw.argsort(axis=1)
-    ranks = by_rank.argsort(axis=1).astype(code_dtype(length + 1))
-    nothing = 0 if op.otherwise is Otherwise.FIRST else -1
-    return ranks, np.pad(by_rank, ((0, 0), (0, 1)), constant_values=nothing)
+def _best_scored(
+    scores: NDArray[np.int64],
+    columns: list[Column],
+    rows: slice,
+    matrix: Matrix,
+    ranks: NDArray[np.generic],
+) -> NDArray[np.int64]:
+    """The rank of the best selected offset; more than any where nothing is selected."""
+    many, nothing = 2 * ranks.shape[1], np.iinfo(np.int64).max
+    keys, queries = columns
+    score = _look_up(scores, keys, queries, rows)
+    least = np.where(matrix, score * many + ranks, nothing).min(axis=1)
+    best: NDArray[np.int64] = np.where(least == nothing, many, least % many)
+    return best
 
 
 def _score_ranks(score: ScoreTable) -> NDArray[np.int64]:

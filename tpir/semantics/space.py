@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tpir.errors import TpirError
 from tpir.ir.values import Key, Value, check_value, show_value, value_key
-from tpir.semantics.automaton import DEAD, Automaton, compile_form
+from tpir.semantics.automaton import DEAD, Automaton, any_sequence, compile_form
 from tpir.semantics.enumeration import Indices, Ranking, Sampler
-from tpir.semantics.form import AnyToken, Form, repeat
+from tpir.semantics.form import Form
 
 _SHOWN_EXACTLY = 10**15
 _SHOWN_TOKENS = 8
@@ -190,7 +190,9 @@ class InputSpace:
 
     @cached_property
     def _automaton(self) -> Automaton:
-        return compile_form(self.form or repeat(AnyToken(), 1), self._keys, self.context)
+        if self.form is None:
+            return any_sequence(len(self.vocabulary))
+        return compile_form(self.form, self._keys, self.context)
 
     @cached_property
     def _completable(self) -> NDArray[np.bool_]:
