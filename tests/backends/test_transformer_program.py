@@ -366,7 +366,6 @@ def refusals() -> dict[str, tuple[Program, str]]:
     less = make.builder.add(Select(Comparison(BinaryOp.LESS)), [make.indices, make.indices])
     negated = make.builder.add(Not(), [match], name="negated")
     open_choice = make.builder.add(Choose(otherwise=Otherwise.NONE), [match], name="maybe")
-    maybe = make.builder.add(Aggregate("a"), [open_choice, make.tokens])
     mean = make.builder.add(Aggregate(0), [match, make.indices], name="mean")
     positions = make.builder.add(AggregateSum(), [match, make.indices], name="total")
     division = make.map(Binary(BinaryOp.DIVIDE, Literal(1), Argument(0)), make.indices)
@@ -378,7 +377,7 @@ def refusals() -> dict[str, tuple[Program, str]]:
     return {
         "several keys": (make.read(make.width(less)), "select.* matches one key value"),
         "not": (make.read(make.width(negated)), "negated .* cannot be combined"),
-        "no default": (of(output=maybe), "maybe .* takes the first position"),
+        "no default": (make.read(make.width(open_choice)), "maybe .* takes the first position"),
         "mean": (of(output=mean), "mean .* not a mean"),
         "sum": (of(output=positions), "total .* indices is no count"),
         "failure": (of(output=division), "map .* can fail: division by zero"),

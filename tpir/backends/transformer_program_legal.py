@@ -8,7 +8,9 @@ numbers of tokens, and one readout. Tables read either categorical variables or 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from tpir.ir.functions import (
     Table,
     TableWeights,
 )
-from tpir.ir.infer import infer
+from tpir.ir.infer import TypeProblem, infer
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -44,17 +46,23 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
     offsets_of,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import size_of, values_of
+from tpir.ir.types import is_mixed, size_of, values_of
 from tpir.ir.values import Value, is_number, show_value, sorted_values, value_key
 from tpir.semantics.columns import Column
 from tpir.semantics.failures import FAILURES
 from tpir.semantics.maps import map_kernel
+from tpir.semantics.program_space import space_of
+from tpir.semantics.widths import selected_counts
 
 MAX_ROWS = 65_536
 """The largest table that becomes an MLP."""
+
+MOST_INPUTS = 2**20
+"""Where there are more, it is not tried out how many keys a selector selects."""
 
 
 def legalise(program: Program) -> Program:
@@ -137,14 +145,16 @@ class _Legaliser:
                 return self._add(node, node.op)
             case Map():
                 return self._map(node, operands)
+            case Uniform():
+                if is_mixed(operands[0].type):
+                    raise refusal(node, "it can fail: it may mix words and numbers")
+                return operands[0]
             case Select():
                 return self._select(node, operands)
             case Choose():
                 return self._choose(node, operands)
-            case Aggregate():
-                if not isinstance(operands[0].op, Choose):
-                    raise refusal(node, "a head takes the value of one key, not a mean over keys")
-                return self._add(node, node.op, operands[0], self._categorical(node, operands[1]))
+            case Aggregate(default):
+                return self._aggregate(node, default, operands)
             case AggregateSum():
                 return self._sum(node, operands)
             case SelectorWidth():
@@ -187,7 +197,10 @@ class _Legaliser:
     def _tabulate(self, node: Node, operands: tuple[Node, ...]) -> Table:
         """The table of an expression or relu function, as the interpreter evaluates it."""
         types = [operand.type for operand in operands]
-        result = infer(node.op, types, self.program.header.surroundings)
+        try:
+            result = infer(node.op, types, self.program.header.surroundings)
+        except TypeProblem as problem:
+            raise refusal(node, f"it can fail: {problem}") from problem
         domains = tuple(map(_domain, operands))
         codes = np.indices([len(d) for d in domains]).reshape(len(domains), -1)
         columns = [Column(t, row[:, None]) for t, row in zip(types, codes, strict=True)]
@@ -275,13 +288,19 @@ class _Legaliser:
                 raise refusal(node, "a head with scores chooses among all keys")
             keys, queries = (self._categorical(node, operand) for operand in operands[1:])
             return self._add(node, op, operands[0], keys, queries)
-        if op.otherwise is not Otherwise.FIRST:
-            raise refusal(node, "a head that matches nothing takes the first position")
         if not isinstance(operands[0].op, Select):
             raise refusal(node, "it chooses from a selector that is no relation")
-        if self.scored:
+        if self.scored and op.otherwise is Otherwise.FIRST:
             return self._score(node, operands[0])
+        if op.otherwise is not Otherwise.FIRST:
+            self._refuse_users_of_none(node)
+            op = replace(op, otherwise=Otherwise.FIRST)
         return self._add(node, op, self._matches(node, operands[0]))
+
+    def _refuse_users_of_none(self, node: Node) -> None:
+        """A head that matches nothing takes the first position: only an aggregate can mend that."""
+        if self.scored or any(not isinstance(u.op, Aggregate) for u in self.program.users[node]):
+            raise refusal(node, "a head that matches nothing takes the first position")
 
     def _score(self, node: Node, selector: Node) -> Node:
         """A choice of the first match, as a score of 1 for keys that match."""
@@ -295,6 +314,47 @@ class _Legaliser:
             marks = tuple(tuple(int(value_key(k) in row) for k in domain) for row in marked)
         score = ScoreTable(found, domain, marks)
         return self._add(node, Choose(Preference.FIRST, score), every, keys, queries)
+
+    def _aggregate(self, node: Node, default: Value | None, operands: tuple[Node, ...]) -> Node:
+        """A head; where it may find no key, a count and an MLP that puts the default."""
+        chosen, values = operands[0], self._categorical(node, operands[1])
+        may_be_none = default is not None
+        if not isinstance(chosen.op, Choose):
+            least, most = self._selected.get(node.operands[0], (0, self.program.context))
+            if most > 1:
+                raise refusal(node, "a head takes the value of one key, not a mean over keys")
+            chosen, may_be_none = self._only(node, chosen), least == 0
+        if not may_be_none or default is None:
+            return self._add(node, Aggregate(), chosen, values)
+        value = self._add(node, Aggregate(), chosen, values, suffix="_value")
+        count = self._add(node, SelectorWidth(), chosen.operands[0], suffix="_count")
+        count = self._categorical(node, count)
+        domains = (_domain(value), _domain(count))
+        if math.prod(map(len, domains)) > MAX_ROWS:
+            raise refusal(node, "its default needs too large a table")
+        table = Table.tabulate(domains, lambda found, number: found if number else default)
+        return self._add(node, Map(table), value, count)
+
+    def _only(self, node: Node, selector: Node) -> Node:
+        """A selector of at most one key as a choice."""
+        if not isinstance(selector.op, Select):
+            raise refusal(node, f"{selector.name} is no relation: each head has one")
+        if self.scored:
+            raise refusal(node, "in a model with scores, heads choose the best of all keys")
+        return self._add(node, Choose(Preference.FIRST), self._matches(node, selector))
+
+    @cached_property
+    def _selected(self) -> Mapping[Node, tuple[int, int]]:
+        """How many keys selectors select that values are aggregated over, where that can be run."""
+        space = space_of(self.program)
+        wanted = [
+            node.operands[0]
+            for node in self.program.live
+            if isinstance(node.op, Aggregate) and isinstance(node.operands[0].op, Select)
+        ]
+        if space.count() > MOST_INPUTS:
+            return {}
+        return selected_counts(self.program, space, wanted)
 
     def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
         if not is_numerical(operands[1]):

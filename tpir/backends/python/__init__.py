@@ -1,4 +1,4 @@
-"""Programs as stand-alone Python modules: no imports, readable, fast, the same text every time."""
+"""Programs as stand-alone Python modules: readable, fast, the same text every time."""
 
 from tpir.backends.python.module import emit_python
 

@@ -2,71 +2,55 @@
 
 from __future__ import annotations
 
+from tpir.backends.python.forms import POSITIONS
 from tpir.backends.python.layout import Call, Code, Comprehension, display, literal
-from tpir.backends.python.selectors import Chosen, Keyed, Selectors
+from tpir.backends.python.loops import loop
+from tpir.backends.python.parts import choice_of
+from tpir.backends.python.selectors import Parts, Selectors
 from tpir.backends.python.tables import asked, dictionary
 from tpir.backends.python.writer import collides
 from tpir.ir.functions import ScoreTable
 from tpir.ir.ops import Always, Choose, Order, Otherwise, Preference, Select
 from tpir.ir.program import Node
 
-_SO_FAR = {
-    Preference.CLOSEST: "latest",
-    Preference.FIRST: "first_so_far",
-    Preference.LAST: "last_so_far",
-}
-
 
 def write_choose(selectors: Selectors, node: Node) -> None:
     """The statement that chooses among the selected positions."""
-    op, writer = node.op, selectors.writer
+    op = node.op
     assert isinstance(op, Choose)
     total = op.otherwise is Otherwise.FIRST
-    selection = selectors.found[node.operands[0]]
-    code: Code
+    code: Code | None = None
     if op.score is not None:
         code = _scored(selectors, node, op, op.score)
-    elif isinstance(selection, Keyed) and isinstance(op.order, Preference):
-        code = _keyed(selectors, selection, op.order, total)
-    else:
-        rows = selectors.rows(node.operands[0])
-        code = _from_rows(selectors, rows, op.order, total)
-    selectors.found[node] = Chosen(writer.assign(node.name, code), total)
+    elif isinstance(op.order, Preference):
+        code = _from_parts(selectors, node.operands[0], op.order, total=total)
+    if code is None:
+        code = _from_rows(selectors, selectors.rows(node.operands[0]), op.order, total)
+    selectors.choose(node, code, total=total)
 
 
-def _keyed(selectors: Selectors, keyed: Keyed, order: Preference, total: bool) -> Code:
-    writer, nothing = selectors.writer, "0" if total else "None"
-    if keyed.at_index:
-        return at_index(selectors, keyed, "j", nothing)
-    if selectors.causal:
-        wanted = f"[{keyed.want} for x in {keyed.queries}]"
-        wanted = keyed.queries if keyed.want == "x" else wanted
-        return Call(writer.use(_SO_FAR[order]), (keyed.keys, wanted, nothing))
-    row = f"{selectors.where(keyed)}.get({keyed.want}, {'(0,)' if total else '()'})"
-    if order is Preference.CLOSEST:
-        element = f"{writer.use('nearest')}({row}, i)"
-        return Comprehension("[]", element, f"for i, x in enumerate({keyed.queries})")
-    end = "[0]" if order is Preference.FIRST else "[-1]"
-    clause = f"for x in {keyed.queries}"
-    if total:
-        return Comprehension("[]", f"{row}{end}", clause)
-    inner = f"[{row} for x in {keyed.queries}]"
-    return Comprehension("[]", f"row{end} if row else None", f"for row in {inner}")
-
-
-def at_index(selectors: Selectors, keyed: Keyed, found: str, nothing: str) -> Code:
-    """Where keys are positions: ``found``, in terms of the wanted position j, if that is there."""
-    inside, beyond = ("<= i", "i + 1") if selectors.causal else ("< n", "n")
-    clause = f"for x in {keyed.queries}"
-    if selectors.causal:
-        clause = f"for i, x in enumerate({keyed.queries})"
-    want = keyed.want
-    if want == "None":
-        return Comprehension("[]", nothing, clause)
-    if want.endswith(")") and ".get(" in want:
-        want = f"{want[:-1]}, {beyond})"
-    test = f"(j := {want}) {inside}" if "j" in found else f"{want} {inside}"
-    return Comprehension("[]", f"{found} if {test} else {nothing}", clause)
+def _from_parts(
+    selectors: Selectors, selector: Node, order: Preference, *, total: bool
+) -> Code | None:
+    """The choice from each part, and among those, if the parts can say."""
+    selection, writer = selectors.selection(selector), selectors.writer
+    if not isinstance(selection, Parts) or not selection.can_choose:
+        return None
+    if len(selection.form) == 1:
+        (term,) = selection.form
+        return choice_of(writer, selector.name, term, order, total=total)
+    nothing = "0" if total else "None"
+    if not selection.form:
+        return f"[{nothing}] * n"
+    name = f"{order.value}_{selector.name}"
+    columns = [
+        writer.stored(name, choice_of(writer, name, term, order, total=False))
+        for term in selection.form
+    ]
+    names, clause = loop([*columns, POSITIONS])
+    found = f"(j for j in ({', '.join(names[c] for c in columns)}) if j is not None)"
+    best = ("min", (found, f"key=lambda j: {_rank(selectors, order)}", f"default={nothing}"))
+    return Comprehension("[]", Call(*best), clause)
 
 
 def _from_rows(selectors: Selectors, rows: str, order: Order, total: bool) -> Code:

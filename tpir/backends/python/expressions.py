@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tpir.backends.python.layout import INDENT, assign, literal
+from tpir.backends.python.layout import INDENT, Code, assign, literal, values_tuple
+from tpir.backends.python.tables import dictionary
+from tpir.ir.expression_failures import expression_fails
+from tpir.ir.expression_types import type_of_expression
 from tpir.ir.expressions import (
     ARITHMETIC,
+    LONGEST_WORD,
     ORDERINGS,
     Argument,
     Binary,
     BinaryOp,
+    DictIndex,
     Expression,
     IfElse,
+    ListIndex,
     Literal,
     Unary,
     UnaryOp,
-    type_of_expression,
 )
 from tpir.ir.types import Bool, Categorical, Integer, Type, is_integral, number_bounds
 from tpir.ir.types import Sequence as SequenceType
@@ -46,17 +51,26 @@ GUARDED = {
 }
 """The helpers that raise Failure where the bare operator would not, or would raise otherwise."""
 
+_WORDED = {BinaryOp.ADD: "join", BinaryOp.MULTIPLY: "repeat"}
+"""What they are where operands may be words."""
+
+_GUARDED_UNARY = {UnaryOp.ROUND: "rounded", UnaryOp.INT: "to_int", UnaryOp.FLOAT: "to_float"}
+
 SHORT = 60
 """Subexpressions up to this many characters stay on one line of a longer function."""
 
 
 @dataclass
 class Scalars:
-    """Writes expressions over arguments of known names and types; ``use`` is told each helper."""
+    """Writes expressions over arguments of known names and types.
+
+    ``use`` is told each helper; ``constant`` gives a name to a value of the module.
+    """
 
     arguments: Sequence[str]
     types: tuple[Type, ...]
     use: Callable[[str], str]
+    constant: Callable[[Code], str]
     _count: int = field(default=0, init=False)
     _texts: dict[int, tuple[str, int]] = field(default_factory=dict, init=False)
     _found: dict[int, SequenceType] = field(default_factory=dict, init=False)
@@ -96,21 +110,42 @@ class Scalars:
                 parts = [_at(self._text(then), _OR), self._condition(condition)]
                 parts.append(_at(self._text(otherwise), _OR))
                 return f"{parts[0]} if {parts[1]} else {parts[2]}", 0
+            case ListIndex(items, index):
+                return self._entry(expression, values_tuple(items), index)
+            case DictIndex(keys, items, index):
+                table = dictionary(keys, [literal(item) for item in items])
+                return self._entry(expression, table, index)
+
+    def _entry(self, expression: Expression, table: Code, index: Expression) -> tuple[str, int]:
+        name, text = self.constant(table), self._text(index)[0]
+        if not expression_fails(expression, self.types):
+            return f"{name}[{text}]", _ATOM
+        helper = "entry" if isinstance(expression, DictIndex) else "item"
+        return f"{self.use(helper)}({name}, {text})", _ATOM
 
     def _condition(self, expression: Expression) -> str:
-        return _at(self._truth(expression, self._text(expression)), _OR)
+        return _at(self._text(expression), _OR)
 
     def _truth(self, expression: Expression, text: tuple[str, int]) -> tuple[str, int]:
         if isinstance(self._type(expression), Bool):
             return text
-        return f"{self.use('truth')}({text[0]})", _ATOM
+        return f"bool({text[0]})", _ATOM
 
     def _unary(self, op: UnaryOp, operand: Expression, text: tuple[str, int]) -> tuple[str, int]:
         if op is UnaryOp.NOT:
-            return f"not {_at(self._truth(operand, text), _NOT + 1)}", _NOT
+            return f"not {_at(text, _NOT + 1)}", _NOT
         if op is UnaryOp.INDICATOR:
             return f"int({self._truth(operand, text)[0]})", _ATOM
-        if number_bounds(self._type(operand)) is None:
+        if op is UnaryOp.TRUTH:
+            return self._truth(operand, text)
+        found = self._type(operand)
+        if op is UnaryOp.WORD:
+            return f"str({text[0]})", _ATOM
+        if op in _GUARDED_UNARY:
+            safe = isinstance(found, Integer | Bool) and op is not UnaryOp.FLOAT
+            name = "int" if safe else self.use(_GUARDED_UNARY[op])
+            return f"{name}({text[0]})", _ATOM
+        if number_bounds(found) is None:
             text = f"{self.use('number')}({text[0]})", _ATOM
         return f"-{_at(text, _ATOM)}", _UNARY
 
@@ -127,7 +162,9 @@ class Scalars:
             return f"{_at(first, level)} {op.value} {_at(second, level + 1)}", level
         types = [self._type(e) for e in operands]
         if not is_safe(op, types[0], types[1]):
-            return f"{self.use(GUARDED[op])}({left[0]}, {right[0]})", _ATOM
+            worded = any(True in _kinds(t) for t in types)
+            helper = _WORDED.get(op, GUARDED[op]) if worded else GUARDED[op]
+            return f"{self.use(helper)}({left[0]}, {right[0]})", _ATOM
         level = _LEVELS.get(op, _COMPARE)
         lowest = level + 1 if level == _COMPARE else level
         return f"{_at(left, lowest)} {op.value} {_at(right, level + 1)}", level
@@ -138,7 +175,7 @@ class Scalars:
         margin = INDENT * indent
         if isinstance(expression, IfElse):
             lines, condition = self._parts([expression.condition], indent)
-            guard = _at(self._truth(expression.condition, condition[0]), _OR)
+            guard = _at(condition[0], _OR)
             lines.append(f"{margin}if {guard}:")
             lines += self._returning(expression.then, indent + 1)
             return lines + self._returning(expression.otherwise, indent)
@@ -181,7 +218,7 @@ class Scalars:
                 )
             case IfElse(then, condition, otherwise) if len(text) > SHORT:
                 lines, first = self._parts([condition], indent)
-                lines.append(f"{margin}if {_at(self._truth(condition, first[0]), _OR)}:")
+                lines.append(f"{margin}if {_at(first[0], _OR)}:")
                 lines += self._storing(then, name, indent + 1)
                 lines.append(f"{margin}else:")
                 return lines + self._storing(otherwise, name, indent + 1)
@@ -206,11 +243,22 @@ def is_safe(op: BinaryOp, left: Type, right: Type) -> bool:
     if op in ORDERINGS:
         return len(_kinds(left) | _kinds(right)) == 1
     assert op in ARITHMETIC
+    if op is BinaryOp.ADD and _all_words(left) and _all_words(right):
+        return _longest(left) + _longest(right) <= LONGEST_WORD
     if not (is_integral(left) and is_integral(right)) or op is BinaryOp.POWER:
         return False
     if op in (BinaryOp.DIVIDE, BinaryOp.MODULO):
         return not _can_be_zero(right)
     return True
+
+
+def _all_words(type_: Type) -> bool:
+    return _kinds(type_) == {True}
+
+
+def _longest(type_: Type) -> int:
+    domain = type_.domain if isinstance(type_, Categorical) else ()
+    return max(len(word) for word in domain if isinstance(word, str))
 
 
 def _can_be_zero(type_: Type) -> bool:

@@ -40,12 +40,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Clause:
+    """``for targets in iterable``, and ``if condition`` unless that is empty."""
+
+    targets: str
+    iterable: Code
+    condition: str = ""
+
+
+@dataclass(frozen=True)
 class Comprehension:
     """``[element for … in …]``; ``brackets`` as for displays."""
 
     brackets: str
     element: Code
-    clause: str
+    clause: str | Clause
 
 
 Code = str | Call | Display | Entry | Comprehension
@@ -62,7 +71,7 @@ def flat(code: Code) -> str:
         case Entry(key, value):
             return f"{key}: {flat(value)}"
         case Comprehension(brackets, element, clause):
-            return f"{brackets[0]}{flat(element)} {clause}{brackets[1]}"
+            return f"{brackets[0]}{flat(element)} {_flat_clause(clause)}{brackets[1]}"
         case Display(brackets, items):
             comma = "," if brackets == "()" and len(items) == 1 else ""
             return f"{brackets[0]}{', '.join(map(flat, items))}{comma}{brackets[1]}"
@@ -86,10 +95,24 @@ def lay_out(code: Code, *, indent: int = 0, prefix: str = "", suffix: str = "") 
             inner = _each(items, indent + 1)
         case Comprehension(brackets, element, clause):
             opening, closing = brackets[0], brackets[1]
-            inner = [f"{margin}{INDENT}{flat(element)} {clause}"]
+            inner = [f"{margin}{INDENT}{flat(element)} {_flat_clause(clause)}"]
             if len(inner[0]) > WIDTH:
-                inner = [*lay_out(element, indent=indent + 1), f"{margin}{INDENT}{clause}"]
+                inner = [*lay_out(element, indent=indent + 1), *_lay_out_clause(clause, indent + 1)]
     return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
+
+
+def _flat_clause(clause: str | Clause) -> str:
+    if isinstance(clause, str):
+        return clause
+    condition = f" if {clause.condition}" if clause.condition else ""
+    return f"for {clause.targets} in {flat(clause.iterable)}{condition}"
+
+
+def _lay_out_clause(clause: str | Clause, indent: int) -> list[str]:
+    if isinstance(clause, str):
+        return lay_out(clause, indent=indent)
+    lines = lay_out(clause.iterable, indent=indent, prefix=f"for {clause.targets} in ")
+    return [*lines, f"{INDENT * indent}if {clause.condition}"] if clause.condition else lines
 
 
 def _each(items: Iterable[Code], indent: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tpir.backends.python.expressions import Scalars
 from tpir.backends.python.layout import WIDTH, Comprehension, lay_out, literal
+from tpir.backends.python.normal import constant_of
 from tpir.backends.python.relu import tabulated, write_relu
 from tpir.backends.python.tables import asked, table_rows
 from tpir.backends.python.writer import Writer
@@ -19,7 +20,10 @@ def write_map(writer: Writer, node: Node) -> None:
     """The statement that computes a map."""
     assert isinstance(node.op, Map)
     function = node.op.function
-    if isinstance(function, Table):
+    constant = constant_of(node)
+    if constant is not None:
+        writer.columns[node] = writer.assign_spare(node.name, f"[{literal(constant)}] * n")
+    elif isinstance(function, Table):
         _write_table(writer, node, function)
     elif isinstance(function, ReluFunction):
         table = tabulated(node)
@@ -46,10 +50,6 @@ def over(writer: Writer, operands: Sequence[Node]) -> tuple[list[str], str]:
 
 
 def _write_table(writer: Writer, node: Node, table: Table) -> None:
-    if table.arity == 0:
-        value = literal(table.results[0])
-        writer.columns[node] = writer.assign(node.name, f"[{value}] * n")
-        return
     names, clause = over(writer, node.operands)
     name = writer.constant(node.name, table_rows(writer, table))
     keys = [asked(writer, x, d) for x, d in zip(names, table.domains, strict=True)]
@@ -63,7 +63,8 @@ def _write_expression(writer: Writer, node: Node, expression: Expression) -> Non
         names, clause = over(writer, node.operands)
     else:
         names, clause = [], "for _ in range(n)"
-    scalars = Scalars(names, tuple(o.type for o in node.operands), writer.use)
+    types = tuple(operand.type for operand in node.operands)
+    scalars = Scalars(names, types, writer.use, lambda code: writer.constant(node.name, code))
     element = scalars.inline(expression)
     whole = Comprehension("[]", element, clause)
     if max(map(len, lay_out(whole, indent=1, prefix=f"{node.name} = "))) > WIDTH - 8:

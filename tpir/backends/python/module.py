@@ -9,9 +9,9 @@ from tpir.backends.python.choices import write_choose
 from tpir.backends.python.layout import Entry, assign, display, literal, values_tuple
 from tpir.backends.python.maps import write_map
 from tpir.backends.python.readout import write_readout
-from tpir.backends.python.runtime import sources
+from tpir.backends.python.runtime import imported, sources
 from tpir.backends.python.selectors import Selectors
-from tpir.backends.python.writer import Writer
+from tpir.backends.python.writer import Writer, words
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -26,18 +26,20 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
 from tpir.ir.program import Node, Program
+from tpir.ir.types import is_mixed
 
 
 def emit_python(program: Program) -> str:
     """A stand-alone Python module that computes the program; the same text for equal input.
 
-    It imports nothing and is laid out as ``ruff format --line-length 100`` does it. Its
-    ``run(tokens)`` returns a list with one value for each position (one label where the output is
-    pooled), or a dict of such lists by name where the program has several outputs. It raises
-    ValueError for an input that the program does not take, and the module's ``Failure`` (there only
-    if it is needed) where the program fails.
+    It imports nothing but ``bisect``, where it needs that, and is laid out as ``ruff format
+    --line-length 100`` does it. Its ``run(tokens)`` returns a list with one value for each position
+    (one label where the output is pooled), or a dict of such lists by name where the program has
+    several outputs. It raises ValueError for an input that the program does not take, and the
+    module's ``Failure`` (there only if it is needed) where the program fails.
     """
     writer = Writer(program)
     selectors = Selectors(writer)
@@ -58,9 +60,16 @@ def _write(writer: Writer, selectors: Selectors, node: Node) -> None:
         case Tokens():
             writer.columns[node] = "tokens"
         case Indices():
-            writer.columns[node] = writer.assign(node.name, "list(range(n))")
+            writer.positions = writer.stored(node.name, "list(range(n))")
+            writer.columns[node] = writer.positions
         case Map():
             write_map(writer, node)
+        case Uniform():
+            column = writer.columns[node.operands[0]]
+            mixed = is_mixed(node.type)
+            writer.columns[node] = (
+                writer.assign(node.name, f"{writer.use('uniform')}({column})") if mixed else column
+            )
         case Select() | And() | Or() | Not():
             selectors.write(node)
         case Choose():
@@ -94,13 +103,19 @@ def _assemble(writer: Writer) -> str:
         f'FINGERPRINT = "{program.fingerprint}"',
         f"KNOWN = {known}",
     ]
-    parts = [_docstring(program), "\n".join(header)]
+    parts = [_docstring(program), *_imports(helpers), "\n".join(header)]
     text = "\n\n".join(parts) + "\n\n\n" + "\n\n\n".join(sources(helpers))
     if writer.constants:
         text += "\n\n\n" + "\n".join(writer.constants)
     for function in writer.functions:
         text += "\n\n\n" + function
     return text + "\n\n\n" + "\n".join(_run(writer)) + "\n"
+
+
+def _imports(helpers: set[str]) -> list[str]:
+    """The import that the helpers in use need."""
+    names = imported(helpers)
+    return [f"from bisect import {', '.join(names)}"] if names else []
 
 
 def _docstring(program: Program) -> str:
@@ -128,9 +143,10 @@ def _run(writer: Writer) -> list[str]:
         '    """The output for a list of tokens. Raises ValueError for what is not an input."""',
         "    check(tokens)",
     ]
-    if any("n" in _words(line) for line in writer.body):
+    body = writer.statements(outputs.values())
+    if any("n" in words(line) for line in body):
         lines.append("    n = len(tokens)")
-    lines += writer.body
+    lines += body
     if len(outputs) == 1:
         (name,) = outputs.values()
         return [*lines, f"    return {'list(tokens)' if name == 'tokens' else name}"]
@@ -140,7 +156,3 @@ def _run(writer: Writer) -> list[str]:
     ]
     result = assign("outputs", display("{}", entries), indent=1)
     return [*lines, *result, "    return outputs"]
-
-
-def _words(line: str) -> set[str]:
-    return set("".join(c if c.isalnum() or c == "_" else " " for c in line).split())

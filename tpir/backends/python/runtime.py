@@ -1,12 +1,14 @@
 """The helper functions that emitted modules hold: each is written out only where it is used.
 
-They speak of *columns* (one value for each position) and of *rows* (for each query position, the
-positions of the keys it selects, ascending).
+Those for selectors are in ``runtime_selectors`` and ``runtime_sorted``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from tpir.backends.python.runtime_selectors import SELECTOR_SOURCES
+from tpir.backends.python.runtime_sorted import SORTED_SOURCES
 
 _FAILURE = '''
 class Failure(Exception):
@@ -39,173 +41,6 @@ def check(tokens):
             raise ValueError(f"token {token!r} at position {place} is not in VOCABULARY")
 '''
 
-_PLACES = '''
-def places(keys):
-    """For each key the positions that hold it, ascending."""
-    where = {}
-    for i, key in enumerate(keys):
-        if key in where:
-            where[key].append(i)
-        else:
-            where[key] = [i]
-    return where
-'''
-
-_NEAREST = '''
-def nearest(row, i):
-    """The position nearest to i: others before i itself, of two at one distance the left."""
-    if len(row) < 2:
-        return row[0] if row else None
-    if row[-1] < i:
-        return row[-1]
-    low, high = 0, len(row) - 1
-    while low < high:  # find the first position that is not left of i
-        middle = (low + high) // 2
-        if row[middle] < i:
-            low = middle + 1
-        else:
-            high = middle
-    right = low + 1 if row[low] == i else low
-    if low == 0:
-        return row[right]
-    if right == len(row) or i - row[low - 1] <= row[right] - i:
-        return row[low - 1]
-    return row[right]
-'''
-
-_LATEST = '''
-def latest(keys, wanted, otherwise):
-    """For each position the last one before it that holds the wanted key, else itself."""
-    chosen, seen = [], {}
-    for i, (key, want) in enumerate(zip(keys, wanted)):
-        chosen.append(seen[want] if want in seen else i if key == want else otherwise)
-        seen[key] = i
-    return chosen
-'''
-
-_LAST_SO_FAR = '''
-def last_so_far(keys, wanted, otherwise):
-    """For each position the last one up to it that holds the wanted key."""
-    chosen, seen = [], {}
-    for i, (key, want) in enumerate(zip(keys, wanted)):
-        seen[key] = i
-        chosen.append(seen.get(want, otherwise))
-    return chosen
-'''
-
-_FIRST_SO_FAR = '''
-def first_so_far(keys, wanted, otherwise):
-    """For each position the first one up to it that holds the wanted key."""
-    chosen, seen = [], {}
-    for i, (key, want) in enumerate(zip(keys, wanted)):
-        seen.setdefault(key, i)
-        chosen.append(seen.get(want, otherwise))
-    return chosen
-'''
-
-_COUNTS_SO_FAR = '''
-def counts_so_far(keys, wanted):
-    """For each position how many up to it hold the wanted key."""
-    counts, seen = [], {}
-    for key, want in zip(keys, wanted):
-        seen[key] = seen.get(key, 0) + 1
-        counts.append(seen.get(want, 0))
-    return counts
-'''
-
-_SUMS_SO_FAR = '''
-def sums_so_far(keys, wanted, values, zero):
-    """For each position the sum of the values up to it that stand at the wanted key."""
-    sums, seen = [], {}
-    for key, want, value in zip(keys, wanted, values):
-        seen[key] = seen.get(key, zero) + value
-        sums.append(seen.get(want, zero))
-    return sums
-'''
-
-_AVERAGES_SO_FAR = '''
-def averages_so_far(keys, wanted, values, default, zero):
-    """For each position the mean of the values up to it at the wanted key; one stays as it is."""
-    means, seen = [], {}
-    for key, want, value in zip(keys, wanted, values):
-        total, count, _ = seen.get(key, (zero, 0, None))
-        seen[key] = (total + value, count + 1, value)
-        total, count, only = seen.get(want, (zero, 0, None))
-        means.append(total / count if count > 1 else only if count else default)
-    return means
-'''
-
-_MATCHING = '''
-def matching(keys, queries, holds):
-    """Rows: for each query the positions of the keys that match it."""
-    known = {}
-    for query in queries:
-        if query not in known:
-            known[query] = [j for j, key in enumerate(keys) if holds(key, query)]
-    return [known[query] for query in queries]
-'''
-
-_MATCHING_SO_FAR = '''
-def matching_so_far(keys, queries, holds):
-    """Rows: for each query the positions, up to its own, of the keys that match it."""
-    return [[j for j in range(i + 1) if holds(keys[j], query)] for i, query in enumerate(queries)]
-'''
-
-_SUMS = '''
-def sums(rows, values, zero):
-    """For each row the sum of its values, from left to right; equal rows are summed once."""
-    known = {}
-    for row in rows:
-        if id(row) not in known:
-            total = zero
-            for j in row:
-                total += values[j]
-            known[id(row)] = total
-    return [known[id(row)] for row in rows]
-'''
-
-_AVERAGES = '''
-def averages(rows, values, default, zero):
-    """For each row the mean of its values; a single one stays as it is."""
-    known = {}
-    for row in rows:
-        if id(row) not in known:
-            total = zero
-            for j in row:
-                total += values[j]
-            count = len(row)
-            known[id(row)] = total / count if count > 1 else values[row[0]] if row else default
-    return [known[id(row)] for row in rows]
-'''
-
-_SINGLES = '''
-def singles(rows, values, default):
-    """For each row its one value; words have no mean."""
-    if any(len(row) > 1 for row in rows):
-        raise Failure("mean of words")
-    return [values[row[0]] if row else default for row in rows]
-'''
-
-_BEST = '''
-def best(scores, keys, queries):
-    """For each query the first position of the key with the highest score."""
-    first = {}
-    for j, key in enumerate(keys):
-        first.setdefault(key, j)
-    chosen = {query: first[max(first, key=scores[query].get)] for query in set(queries)}
-    return [chosen[query] for query in queries]
-'''
-
-_BEST_SO_FAR = '''
-def best_so_far(scores, keys, queries):
-    """For each query the first position, up to its own, of the key with the highest score."""
-    chosen, first = [], {}
-    for i, (key, query) in enumerate(zip(keys, queries)):
-        first.setdefault(key, i)
-        chosen.append(first[max(first, key=scores[query].get)])
-    return chosen
-'''
-
 _WEIGHTS = '''
 def weights(*numbers):
     """A row of float32 weights: the decimals are short, and rounded to float32 they are exact."""
@@ -232,21 +67,89 @@ def add_up(rows):
     return total
 '''
 
-_TOTALS = '''
-def totals(keys, values, zero):
-    """For each key the sum of the values that stand at it, from left to right."""
-    found = {}
-    for key, value in zip(keys, values):
-        found[key] = found.get(key, zero) + value
-    return found
+_UNIFORM = '''
+def uniform(values):
+    """The values, which must be words all or none."""
+    if len({isinstance(x, str) for x in values}) > 1:
+        raise Failure("mixed types")
+    return values
 '''
 
-_TRUTH = '''
-def truth(x):
-    """x, which must be a truth value."""
-    if x is True or x is False:
-        return x
-    raise Failure("mixed types")
+_ROUNDED = '''
+def rounded(x):
+    """x rounded to an int, halves to the even one."""
+    if isinstance(x, str):
+        raise Failure("mixed types")
+    x = round(x)
+    if abs(x) > 2**53:
+        raise Failure("number out of range")
+    return x
+'''
+
+_TO_INT = '''
+def to_int(x):
+    """The int that x is or spells."""
+    try:
+        x = int(x)
+    except ValueError:
+        raise Failure("no number") from None
+    if abs(x) > 2**53:
+        raise Failure("number out of range")
+    return x
+'''
+
+_TO_FLOAT = '''
+def to_float(x):
+    """The float that x is or spells."""
+    try:
+        x = float(x)
+    except ValueError:
+        raise Failure("no number") from None
+    if x - x != 0:
+        raise Failure("number out of range")
+    return x
+'''
+
+_JOIN = '''
+def join(x, y):
+    """Two words as one, or the sum of two numbers."""
+    if isinstance(x, str) and isinstance(y, str):
+        if len(x) + len(y) > 65536:
+            raise Failure("word too long")
+        return x + y
+    return add(x, y)
+'''
+
+_REPEAT = '''
+def repeat(x, y):
+    """A word so many times, or the product of two numbers."""
+    if isinstance(x, str) is isinstance(y, str):
+        return multiply(x, y)
+    if not isinstance(x, str):
+        x, y = y, x
+    if not isinstance(y, int):
+        raise Failure("mixed types")
+    if len(x) * y > 65536:
+        raise Failure("word too long")
+    return x * y
+'''
+
+_ENTRY = '''
+def entry(table, key):
+    """What a dictionary holds for a key."""
+    if key not in table:
+        raise Failure("no such entry")
+    return table[key]
+'''
+
+_ITEM = '''
+def item(values, index):
+    """The value at an index; negative ones count from the end."""
+    if not isinstance(index, int):
+        raise Failure("mixed types")
+    if not -len(values) <= index < len(values):
+        raise Failure("no such entry")
+    return values[index]
 '''
 
 _NUMBER = '''
@@ -313,26 +216,17 @@ _SOURCES = {
     "typed": (_TYPED, ()),
     "check": (_CHECK, ()),
     "check_typed": (_CHECK_TYPED, ("typed",)),
-    "places": (_PLACES, ()),
-    "nearest": (_NEAREST, ()),
-    "latest": (_LATEST, ()),
-    "last_so_far": (_LAST_SO_FAR, ()),
-    "first_so_far": (_FIRST_SO_FAR, ()),
-    "counts_so_far": (_COUNTS_SO_FAR, ()),
-    "sums_so_far": (_SUMS_SO_FAR, ()),
-    "averages_so_far": (_AVERAGES_SO_FAR, ()),
-    "matching": (_MATCHING, ()),
-    "matching_so_far": (_MATCHING_SO_FAR, ()),
-    "totals": (_TOTALS, ()),
-    "sums": (_SUMS, ()),
-    "averages": (_AVERAGES, ()),
-    "singles": (_SINGLES, ("Failure",)),
-    "best": (_BEST, ()),
-    "best_so_far": (_BEST_SO_FAR, ()),
+    **SELECTOR_SOURCES,
+    **SORTED_SOURCES,
     "weights": (_WEIGHTS, ()),
     "steps": (_STEPS, ()),
     "add_up": (_ADD_UP, ()),
-    "truth": (_TRUTH, ("Failure",)),
+    "uniform": (_UNIFORM, ("Failure",)),
+    "rounded": (_ROUNDED, ("Failure",)),
+    "to_int": (_TO_INT, ("Failure",)),
+    "to_float": (_TO_FLOAT, ("Failure",)),
+    "entry": (_ENTRY, ("Failure",)),
+    "item": (_ITEM, ("Failure",)),
     "number": (_NUMBER, ("Failure",)),
     "finite": (_FINITE, ("Failure",)),
     "alike": (_ALIKE, ("Failure",)),
@@ -343,6 +237,8 @@ _SOURCES = {
     "add": (_arithmetic("add", "x + y"), ("Failure",)),
     "subtract": (_arithmetic("subtract", "x - y"), ("Failure",)),
     "multiply": (_arithmetic("multiply", "x * y"), ("Failure",)),
+    "join": (_JOIN, ("add", "Failure")),
+    "repeat": (_REPEAT, ("multiply", "Failure")),
     "divide": (_arithmetic("divide", "x / y"), ("Failure",)),
     "modulo": (_arithmetic("modulo", "x % y"), ("Failure",)),
     "power": (_arithmetic("power", "x**y", _LARGE_POWER), ("Failure",)),
@@ -351,14 +247,27 @@ _SOURCES = {
 HELPERS = frozenset(_SOURCES)
 """The names of all helpers."""
 
+IMPORTED = frozenset({"bisect_left", "bisect_right"})
+"""What helpers and statements may take from the module ``bisect``."""
+
 
 def sources(wanted: Iterable[str]) -> list[str]:
     """The text of the wanted helpers and of what they need, in a fixed order."""
+    needed = _needed(wanted)
+    return [text.strip("\n") for name, (text, _) in _SOURCES.items() if name in needed]
+
+
+def imported(wanted: Iterable[str]) -> list[str]:
+    """The names from ``bisect`` that are wanted, or that the wanted helpers need."""
+    return sorted(IMPORTED & _needed(wanted))
+
+
+def _needed(wanted: Iterable[str]) -> set[str]:
     needed: set[str] = set()
     stack = list(wanted)
     while stack:
         name = stack.pop()
         if name not in needed:
             needed.add(name)
-            stack.extend(_SOURCES[name][1])
-    return [text.strip("\n") for name, (text, _) in _SOURCES.items() if name in needed]
+            stack.extend(() if name in IMPORTED else _SOURCES[name][1])
+    return needed
