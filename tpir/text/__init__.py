@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tpir.errors import TpirError
 from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.text.elaborate import elaborate
 from tpir.text.header import states_inputs
+from tpir.text.lint import warn_or_raise
 from tpir.text.parser import parse_syntax
 from tpir.text.printer import print_program
 from tpir.text.source import Source
@@ -23,20 +24,30 @@ def parse(
     vocabulary: Sequence[Value] | None = None,
     context: int | None = None,
     output: str | None = None,
+    strict: bool = False,
+    warn: Callable[[str], None] | None = None,
 ) -> Program:
     """Read ``.rasp`` text into a verified program. Law: ``parse(print_program(p)) == p``.
 
     ``name`` is what errors call the text. ``vocabulary`` and ``context`` (tokens, specials
     included) are for files that do not state them. ``output`` names the variable that is the one
     output; without it, the file's ``output`` statements say, or else it is the last sequence.
-    Raises TpirError, with a span, for text that is not a program.
+    ``warn`` is told each place that a reader of Python would misread (``tpir lint``); with
+    ``strict`` the first one is an error. Raises TpirError, with a span, for text that is not a
+    program.
     """
     text = Source(name, source)
     try:
         file = parse_syntax(text)
+        if strict or warn is not None:
+            warn_or_raise(file, text, strict=strict, warn=warn or _ignore)
         return elaborate(file, text, vocabulary=vocabulary, context=context, output=output)
     except RecursionError:
         raise TpirError(f"{name} is nested too deeply") from None
+
+
+def _ignore(warning: str) -> None:
+    """Say nothing."""
 
 
 def needs_specialising(source: str, *, name: str = "<text>") -> bool:

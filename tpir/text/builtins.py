@@ -1,13 +1,11 @@
-"""The functions that ``.rasp`` text can call, each one from its call to a node."""
+"""The functions of the language, each one from its call to what it stands for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tpir.ir import expressions as ir
-from tpir.ir.functions import ScoreTable
 from tpir.ir.ops import (
-    Aggregate,
     AggregateSum,
     Always,
     Choose,
@@ -16,22 +14,25 @@ from tpir.ir.ops import (
     Map,
     Order,
     Otherwise,
-    Predicate,
     Preference,
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
-from tpir.ir.program import Node
-from tpir.ir.types import Selector, Width
 from tpir.text import syntax
-from tpir.text.evaluate import Atom, Evaluator, Function
-from tpir.text.learned import apply_function, classify
-
-
-def _call(expression: syntax.Expression) -> syntax.Call:
-    assert isinstance(expression, syntax.Call)
-    return expression
+from tpir.text.atoms import MOST_ITEMS
+from tpir.text.evaluate import Evaluator
+from tpir.text.learned import (
+    NamedTable,
+    OpenReadout,
+    RelationSelect,
+    ReluMap,
+    ScoredChoose,
+    TableMap,
+)
+from tpir.text.open import OpenAggregate, OpenNode
+from tpir.text.scope import Applied, Builtin, Thing, describe_thing, kind_of
 
 
 def _arguments(
@@ -42,92 +43,112 @@ def _arguments(
     name, found = call.function.text, list[syntax.Expression]()
     for argument in call.arguments:
         if isinstance(argument, syntax.Keyword | syntax.Operator):
-            raise evaluator.error(f"{name} does not take this argument", argument)
+            raise evaluator.refuse(f"{name} does not take this argument", argument)
         found.append(argument)
     if not least <= len(found) <= most:
-        expected = f"{least}" if least == most else f"{least} to {most}"
+        expected = _counts(least, most)
         plural = "" if expected == "1" else "s"
-        raise evaluator.error(f"{name} takes {expected} argument{plural}, found {len(found)}", call)
+        message = f"{name} takes {expected} argument{plural}, found {len(found)}"
+        said = f"wrong number of inputs to {name}, expected: {expected}, got: {len(found)}"
+        raise evaluator.refuse(message, call, said=said)
     return found
 
 
-def _tokens(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    _arguments(evaluator, _call(call), 0, 0)
-    return evaluator.add(Tokens(), (), call, root)
+def _counts(least: int, most: int) -> str:
+    match most - least:
+        case 0:
+            return str(least)
+        case 1:
+            return f"{least} or {most}"
+        case 2:
+            return f"{least}, {least + 1}, or {most}"
+    return f"{least} or more"
 
 
-def _indices(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    _arguments(evaluator, _call(call), 0, 0)
-    return evaluator.add(Indices(), (), call, root)
+def _tokens(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    _arguments(evaluator, call, 0, 0)
+    return evaluator.new(Tokens(), (), call, "tokens")
 
 
-def _select(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    arguments = _call(call).arguments
+def _indices(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    _arguments(evaluator, call, 0, 0)
+    return evaluator.new(Indices(), (), call, "indices")
+
+
+def _select(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    arguments = call.arguments
     if len(arguments) != 3 or isinstance(arguments[0], syntax.Keyword | syntax.Operator):
-        raise evaluator.error("select takes keys, queries and a predicate", call)
+        raise evaluator.refuse("select takes keys, queries and a predicate", call)
     if isinstance(arguments[1], syntax.Keyword | syntax.Operator):
-        raise evaluator.error("select takes keys, queries and a predicate", arguments[1])
-    keys, queries = evaluator.node(arguments[0]), evaluator.node(arguments[1])
-    predicate = _predicate(evaluator, arguments[2], queries)
-    return evaluator.add(Select(predicate), (keys, queries), call, root)
+        raise evaluator.refuse("select takes keys, queries and a predicate", arguments[1])
+    operands = [evaluator.sequence(arguments[0]), evaluator.sequence(arguments[1])]
+    op = _predicate(evaluator, arguments[2])
+    return evaluator.new(op, operands, call, "plain select", is_selector=True)
 
 
-def _predicate(evaluator: Evaluator, argument: syntax.Argument, queries: Node) -> Predicate:
+def _predicate(evaluator: Evaluator, argument: syntax.Argument) -> Select | RelationSelect:
     match argument:
         case syntax.Operator(op=op):
-            return Comparison(op)
-        case syntax.Literal(value=bool() as truth):
-            return Always(truth)
+            return Select(Comparison(op))
         case syntax.Name():
             found = evaluator.lookup(argument)
-            if isinstance(found, syntax.TableStatement):
-                return evaluator.rows.relation(found, evaluator.domain(queries, argument))
-            if isinstance(found, Atom) and isinstance(found.value, bool):
-                return Always(found.value)
-    raise evaluator.error(
-        "a predicate is == != < <= > >=, True, False or the name of a table", argument
-    )
+            if isinstance(found, bool):
+                return Select(Always(found))
+            if isinstance(found, NamedTable) and isinstance(found.statement, syntax.TableStatement):
+                return RelationSelect(found)
+    message = "a predicate is == != < <= > >=, True, False or the name of a table"
+    raise evaluator.refuse(message, argument)
 
 
-def _aggregate(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    arguments = _arguments(evaluator, _call(call), 2, 3)
-    selector, values = evaluator.node(arguments[0]), evaluator.node(arguments[1])
+def _aggregate(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    arguments = _arguments(evaluator, call, 2, 3)
+    operands = [evaluator.selector(arguments[0]), evaluator.sequence(arguments[1])]
     default = evaluator.atom(arguments[2], "a default") if len(arguments) == 3 else None
-    if default is None and selector.type != Selector(Width.ONE):
-        default = 0
-    return evaluator.add(Aggregate(default), (selector, values), call, root)
+    return evaluator.new(OpenAggregate(default), operands, call, "s-op")
 
 
-def _aggregate_sum(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    selector, values = _arguments(evaluator, _call(call), 2, 2)
-    operands = (evaluator.node(selector), evaluator.node(values))
-    return evaluator.add(AggregateSum(), operands, call, root)
+def _aggregate_sum(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    selector, values = _arguments(evaluator, call, 2, 2)
+    operands = [evaluator.selector(selector), evaluator.sequence(values)]
+    return evaluator.new(AggregateSum(), operands, call, "s-op")
 
 
-def _selector_width(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    (selector,) = _arguments(evaluator, _call(call), 1, 1)
-    return evaluator.add(SelectorWidth(), (evaluator.node(selector),), call, root)
+def _selector_width(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    (selector,) = _arguments(evaluator, call, 1, 1)
+    thing = evaluator.value(selector)
+    if not isinstance(thing, OpenNode) or not thing.is_selector:
+        said = "Cannot apply and/or between selector and non-selector"
+        message = f"selector_width expects a selector, found {kind_of(thing)}"
+        raise evaluator.refuse(message, selector, said=said)
+    return evaluator.new(SelectorWidth(), [thing], call, "s-op")
 
 
-def _preferring(order: Preference) -> Function:
-    def function(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-        (selector,) = _arguments(evaluator, _call(call), 1, 1)
-        return evaluator.add(Choose(order), (evaluator.node(selector),), call, root)
+def _uniform(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    (values,) = _arguments(evaluator, call, 1, 1)
+    return evaluator.new(Uniform(), [evaluator.sequence(values)], call, "s-op")
+
+
+def _preferring(order: Preference) -> Run:
+    def function(evaluator: Evaluator, call: syntax.Call) -> Thing:
+        (selector,) = _arguments(evaluator, call, 1, 1)
+        operands = [evaluator.selector(selector)]
+        return evaluator.new(Choose(order), operands, call, "plain select", is_selector=True)
 
     return function
 
 
-def _choose(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    arguments = _call(call).arguments
+def _choose(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    arguments = call.arguments
     if not arguments or isinstance(arguments[0], syntax.Keyword | syntax.Operator):
-        raise evaluator.error("choose takes a selector, and order=, score=, otherwise=", call)
-    operands = [evaluator.node(arguments[0])]
+        raise evaluator.refuse("choose takes a selector, and order=, score=, otherwise=", call)
+    operands = [evaluator.selector(arguments[0])]
     order: Order = Preference.CLOSEST
-    otherwise, score = Otherwise.FIRST, None
+    otherwise = Otherwise.FIRST
+    score: NamedTable | None = None
     seen: set[str] = set()
     for argument in arguments[1:]:
         if not isinstance(argument, syntax.Keyword) or argument.name in seen:
-            raise evaluator.error(
+            raise evaluator.refuse(
                 "after the selector, choose takes order=, score= and otherwise=, each once",
                 argument,
             )
@@ -141,8 +162,10 @@ def _choose(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
                 score, pair = _score(evaluator, argument.value)
                 operands.extend(pair)
             case name:
-                raise evaluator.error(f"choose has no argument {name}", argument)
-    return evaluator.add(Choose(order, score, otherwise), operands, call, root)
+                raise evaluator.refuse(f"choose has no argument {name}", argument)
+    chosen = Choose(order, None, otherwise)
+    op = chosen if score is None else ScoredChoose(chosen, score)
+    return evaluator.new(op, operands, call, "plain select", is_selector=True)
 
 
 def _order(evaluator: Evaluator, expression: syntax.Expression) -> Order:
@@ -153,9 +176,9 @@ def _order(evaluator: Evaluator, expression: syntax.Expression) -> Order:
         offsets = [(item, evaluator.atom(item, "an offset")) for item in expression.items]
         for item, offset in offsets:
             if not isinstance(offset, int) or isinstance(offset, bool):
-                raise evaluator.error("an offset is a whole number", item)
+                raise evaluator.refuse("an offset is a whole number", item)
         return tuple(offset for _, offset in offsets if isinstance(offset, int))
-    raise evaluator.error(
+    raise evaluator.refuse(
         "an order is closest, first, last or a list of offsets such as [-1, 1, 0]", expression
     )
 
@@ -164,82 +187,219 @@ def _otherwise(evaluator: Evaluator, expression: syntax.Expression) -> Otherwise
     names = {otherwise.value: otherwise for otherwise in Otherwise}
     if isinstance(expression, syntax.Name) and expression.text in names:
         return names[expression.text]
-    raise evaluator.error("otherwise is first or none", expression)
+    raise evaluator.refuse("otherwise is first or none", expression)
 
 
 def _score(
     evaluator: Evaluator, expression: syntax.Expression
-) -> tuple[ScoreTable, tuple[Node, Node]]:
+) -> tuple[NamedTable, list[OpenNode]]:
     match expression:
         case syntax.Call(function=syntax.Name() as name, arguments=(first, second)):
             if isinstance(first, syntax.Keyword | syntax.Operator):
-                raise evaluator.error("a score takes keys and queries", first)
+                raise evaluator.refuse("a score takes keys and queries", first)
             if isinstance(second, syntax.Keyword | syntax.Operator):
-                raise evaluator.error("a score takes keys and queries", second)
+                raise evaluator.refuse("a score takes keys and queries", second)
             found = evaluator.lookup(name)
-            if isinstance(found, syntax.TableStatement):
-                keys, queries = evaluator.node(first), evaluator.node(second)
-                table = evaluator.rows.score(
-                    found, evaluator.domain(queries, second), evaluator.domain(keys, first)
-                )
-                return table, (keys, queries)
-    raise evaluator.error("a score is a table of scores applied to keys and queries", expression)
+            if isinstance(found, NamedTable) and isinstance(found.statement, syntax.TableStatement):
+                return found, [evaluator.sequence(first), evaluator.sequence(second)]
+    raise evaluator.refuse("a score is a table of scores applied to keys and queries", expression)
 
 
-def _map(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
+def _apply(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    """``name(operands)`` where the name is a table or a relu function."""
+    table = evaluator.value(call.function)
+    assert isinstance(table, NamedTable)
+    operands: list[OpenNode] = []
+    for argument in call.arguments:
+        if isinstance(argument, syntax.Keyword | syntax.Operator):
+            raise evaluator.refuse("a table is applied to sequences only", argument)
+        operands.append(evaluator.sequence(argument))
+    is_relu = isinstance(table.statement, syntax.ReluStatement)
+    op = ReluMap(table) if is_relu else TableMap(table)
+    return evaluator.new(op, operands, call, table.statement.name)
+
+
+def _classify(evaluator: Evaluator, readout: syntax.Expression) -> Thing:
+    """``classify { … }`` and ``classify_pooled … { … }``."""
+    assert isinstance(readout, syntax.Readout)
+    operands: list[OpenNode] = []
+    biases = 0
+    for item in readout.items:
+        if item.name is not None:
+            operands.append(_feature(evaluator, item))
+        elif isinstance(item.content, syntax.Weights):
+            biases += 1
+            if biases > 1:
+                raise evaluator.refuse("a readout has one bias", item)
+    return evaluator.new(OpenReadout(readout, evaluator.world.labels), operands, readout, "s-op")
+
+
+def _feature(evaluator: Evaluator, item: syntax.ReadoutItem) -> OpenNode:
+    assert item.name is not None
+    thing = evaluator.lookup(syntax.Name(item.start, item.end, item.name))
+    if isinstance(thing, OpenNode) and not thing.is_selector:
+        return thing
+    raise evaluator.refuse(f"{item.name} is {kind_of(thing)}, not a sequence", item)
+
+
+def _map(evaluator: Evaluator, call: syntax.Call) -> Thing:
     """``map(expression of $1 … $k, operands…)``: the expression as it stands, nothing computed."""
-    function, *operands = _arguments(evaluator, _call(call), 1, 2**16)
-    nodes = [evaluator.node(operand) for operand in operands]
-    return evaluator.add(Map(_raw(evaluator, function, len(nodes))), nodes, call, root)
+    function, *operands = _arguments(evaluator, call, 1, 2**16)
+    nodes = [evaluator.sequence(operand) for operand in operands]
+    return evaluator.new(Map(raw_expression(evaluator, function, len(nodes))), nodes, call, "s-op")
 
 
-def _raw(evaluator: Evaluator, expression: syntax.Expression, count: int) -> ir.Expression:
+# ---- lists
+
+
+def _range(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    values = [evaluator.value(argument) for argument in _arguments(evaluator, call, 1, 3)]
+    bounds = [value for value in values if isinstance(value, int)]
+    if len(bounds) < len(values):
+        said = f"range expects all integer inputs, but got: {describe_thing(values)}"
+        raise evaluator.refuse("range takes whole numbers", call, said=said)
+    try:
+        found = range(*bounds)
+    except ValueError as error:
+        raise evaluator.wrong(str(error), call) from None
+    if max(abs(bound) for bound in bounds) > 2**62 or len(found) > MOST_ITEMS:
+        raise evaluator.refuse("this range is too long", call)
+    return list(found)
+
+
+def _zip(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    lists: list[list[Thing]] = []
+    for number, argument in enumerate(_arguments(evaluator, call, 1, 2**16), start=1):
+        thing = evaluator.value(argument)
+        if not isinstance(thing, list):
+            said = (
+                f"attempting to zip lists, but {number} -th element is not list: "
+                f"{describe_thing(thing)}"
+            )
+            raise evaluator.refuse(f"zip takes lists, found {kind_of(thing)}", argument, said=said)
+        if lists and len(thing) != len(lists[0]):
+            said = (
+                f"attempting to zip lists of length {len(lists[0])} , "
+                f"but {number} -th list has length {len(thing)}"
+            )
+            raise evaluator.refuse("zip takes lists of one length", argument, said=said)
+        lists.append(thing)
+    return [list(parts) for parts in zip(*lists, strict=True)]
+
+
+def _len(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    (argument,) = _arguments(evaluator, call, 1, 1)
+    thing = evaluator.value(argument)
+    if not isinstance(thing, list):
+        said = f"attempting to compute length of non-list: {describe_thing(thing)}"
+        raise evaluator.refuse(f"len takes a list, found {kind_of(thing)}", argument, said=said)
+    return len(thing)
+
+
+# ---- pictures
+
+
+def _draw(evaluator: Evaluator, call: syntax.Call) -> Thing:
+    """``draw(sequence, input)``: at the prompt. In a program it draws nothing, and has to fit."""
+    arguments = _arguments(evaluator, call, 1, 2)
+    world, tokens = evaluator.world, None
+    if len(arguments) == 2:
+        tokens = evaluator.checked_input(evaluator.value(arguments[1]), arguments[1])
+    with world.backed_by(tokens):
+        thing = evaluator.value(arguments[0])
+    if not isinstance(thing, OpenNode) or thing.is_selector:
+        said = f"draw expects unfinished sequence, got: {describe_thing(thing)}"
+        message = f"draw expects a sequence, found {kind_of(thing)}"
+        raise evaluator.refuse(message, arguments[0], said=said)
+    if world.draw is None:
+        return Applied((), (), is_selector=False)
+    return world.draw(thing, tokens)
+
+
+# ---- expressions of map
+
+
+def raw_expression(
+    evaluator: Evaluator, expression: syntax.Expression, count: int
+) -> ir.Expression:
+    """An expression of ``$1`` to ``$count`` as it stands."""
+
     def below(part: syntax.Expression) -> ir.Expression:
-        return _raw(evaluator, part, count)
+        return raw_expression(evaluator, part, count)
 
     match expression:
         case syntax.Literal(value=value):
             return ir.Literal(value)
+        case syntax.Name(text="True" | "False" as truth):
+            return ir.Literal(truth == "True")
         case syntax.Parameter(number=number):
             if not 1 <= number <= count:
-                raise evaluator.error(f"${number}: this map has {count} operands", expression)
+                message = f"${number}: this map has {count} operands"
+                raise evaluator.refuse(message, expression)
             return ir.Argument(number - 1)
         case syntax.Group(inner=inner):
             return below(inner)
-        case syntax.Unary(op=ir.UnaryOp.NEGATE, operand=syntax.Literal(value=value)) if isinstance(
+        case syntax.Unary(op=syntax.Sign.MINUS, operand=syntax.Literal(value=value)) if isinstance(
             value, int | float
-        ) and not isinstance(value, bool):
+        ):
             return ir.Literal(-value)  # a number with its sign; -(1) is the operator
-        case syntax.Unary(op=op, operand=operand):
-            return ir.Unary(op, below(operand))
+        case syntax.Unary(op=syntax.Sign.MINUS | syntax.Sign.NOT as sign, operand=operand):
+            return ir.Unary(ir.UnaryOp(sign.value), below(operand))
         case syntax.Binary(op=op, left=left, right=right):
             return ir.Binary(op, below(left), below(right))
         case syntax.IfElse(then=then, condition=condition, otherwise=otherwise):
             return ir.IfElse(below(then), below(condition), below(otherwise))
-        case syntax.Call(function=syntax.Name(text="indicator"), arguments=(argument,)) if (
-            not isinstance(argument, syntax.Keyword | syntax.Operator)
+        case syntax.Index(value=syntax.ListLiteral(items=items), index=index):
+            return ir.ListIndex(tuple(_raw_atom(evaluator, i, count) for i in items), below(index))
+        case syntax.Index(value=syntax.DictLiteral(items=pairs), index=index):
+            table = {
+                _raw_atom(evaluator, k, count): _raw_atom(evaluator, v, count) for k, v in pairs
+            }
+            return ir.DictIndex(tuple(table), tuple(table.values()), below(index))
+        case syntax.Call(function=syntax.Name(text=text), arguments=(argument,)) if (
+            text in _CALLED and not isinstance(argument, syntax.Keyword | syntax.Operator)
         ):
-            return ir.Unary(ir.UnaryOp.INDICATOR, below(argument))
-    raise evaluator.error(
+            return ir.Unary(_CALLED[text], below(argument))
+    raise evaluator.refuse(
         "the first argument of map is made of $1, $2, …, values and operators", expression
     )
 
 
-FUNCTIONS: Mapping[str, Function] = {
-    "tokens": _tokens,
-    "indices": _indices,
-    "select": _select,
-    "aggregate": _aggregate,
-    "aggregate_sum": _aggregate_sum,
-    "selector_width": _selector_width,
-    "closest": _preferring(Preference.CLOSEST),
-    "first": _preferring(Preference.FIRST),
-    "last": _preferring(Preference.LAST),
-    "choose": _choose,
-    "map": _map,
-    "apply": apply_function,
-    "classify": classify,
-}
+def _raw_atom(
+    evaluator: Evaluator, expression: syntax.Expression, count: int
+) -> str | int | float | bool:
+    found = raw_expression(evaluator, expression, count)
+    if isinstance(found, ir.Literal):
+        return found.value
+    raise evaluator.refuse("entries here are values", expression)
+
+
+_CALLED = {op.value: op for op in ir.UnaryOp if op not in (ir.UnaryOp.NEGATE, ir.UnaryOp.NOT)}
+
+Run = Callable[[Evaluator, syntax.Call], Thing]
+
+_ALL: Sequence[tuple[str, str, Run]] = (
+    ("tokens", "", _tokens),
+    ("indices", "", _indices),
+    ("select", "keys, queries, predicate", _select),
+    ("aggregate", "selector, values, default", _aggregate),
+    ("aggregate_sum", "selector, values", _aggregate_sum),
+    ("selector_width", "sel", _selector_width),
+    ("uniform", "values", _uniform),
+    ("closest", "selector", _preferring(Preference.CLOSEST)),
+    ("first", "selector", _preferring(Preference.FIRST)),
+    ("last", "selector", _preferring(Preference.LAST)),
+    ("choose", "selector, order, score, otherwise", _choose),
+    ("map", "expression, operands", _map),
+    ("apply", "table", _apply),
+    ("classify", "", _classify),
+    ("range", "start, stop, step", _range),
+    ("zip", "lists", _zip),
+    ("len", "list", _len),
+    ("draw", "sequence, input", _draw),
+)
+
+BUILTINS: Mapping[str, Builtin] = {name: Builtin(name, given, run) for name, given, run in _ALL}
 """By name; ``apply`` (of a named table) and ``classify`` have a syntax of their own."""
 
-BUILT_IN_NAMES = frozenset(FUNCTIONS) - {"apply", "classify"} | {"indicator"}
+BUILT_IN_NAMES = frozenset(BUILTINS) - {"apply", "classify"} | {"round", "indicator"}

@@ -1,320 +1,365 @@
-"""Expressions of ``.rasp`` text at compile time: atoms are computed, sequences become nodes.
+"""Expressions of ``.rasp`` text at compile time: atoms are computed, sequences become open nodes.
 
-A whole infix expression over sequences is one ``map`` node; its operands are the distinct sequences
-it mentions, in order of first appearance.
+Operators over sequences become one ``map`` node for a whole infix expression: its operands are the
+distinct sequences it mentions, in order of first appearance.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
 
-from tpir.errors import TpirError
 from tpir.ir import expressions as ir
-from tpir.ir.builder import Builder
-from tpir.ir.functions import Domain
-from tpir.ir.infer import describe
-from tpir.ir.ops import And, Indices, Map, Not, Op, Or, Tokens
-from tpir.ir.program import Node, Origin
-from tpir.ir.types import Selector, size_of, values_of
+from tpir.ir.ops import Map, Op
 from tpir.ir.values import Value
 from tpir.text import syntax
-from tpir.text.notes import Notes
-from tpir.text.rows import MOST_ROWS, RowReader
+from tpir.text.infix import Operands, Part, infix_part
+from tpir.text.learned import NamedTable
+from tpir.text.open import Deferred, Infix, OpenNode, Where
+from tpir.text.problems import Heading, RaspError
+from tpir.text.scope import (
+    KEYWORDS,
+    Applied,
+    Builtin,
+    Function,
+    Scope,
+    Thing,
+    describe_thing,
+    is_atom,
+    kind_of,
+)
 from tpir.text.source import Source
-
-_LONGEST_INTEGER = 4096  # bits: far more than any program counts to, far less than takes long
-
-
-@dataclass(frozen=True)
-class Atom:
-    """A value known at compile time."""
-
-    value: Value
-
-
-Binding = Atom | Node | syntax.TableStatement | syntax.ReluStatement
-Infix = Atom | Node | ir.Expression
-Operands = dict[Node, int]
+from tpir.text.world import World
 
 
 class Evaluator:
-    """Evaluates expressions, statement by statement, in one growing scope."""
+    """Evaluates expressions of one text in one scope.
 
-    def __init__(self, source: Source, builder: Builder, *, strict: bool) -> None:
-        self.source = source
-        self.builder = builder
-        self.rows = RowReader(source, strict)
-        self.names: dict[str, Binding] = {}
-        self.defined_later: Mapping[str, int] = {}
-        self.kept_names: Collection[str] = ()
-        self.pending: dict[str, tuple[str, ...]] = {}
-        self.functions: Mapping[str, Function] = {}
-        self._inputs: dict[type[Op], Node] = {}
-        self._label: str | None = None
-        self._notes = Notes()
+    ``label`` names the statement that new nodes stand in. ``run_body`` runs the statements of a
+    function's body in a scope.
+    """
 
-    def begin(self, label: str | None, notes: Notes) -> None:
-        """Start a statement: its root node gets this name and these notes."""
-        self._label, self._notes = label, notes
+    def __init__(
+        self,
+        world: World,
+        source: Source,
+        scope: Scope,
+        run_body: Callable[[Evaluator, Sequence[syntax.Inner]], None],
+        label: str | None = None,
+    ) -> None:
+        self.world, self.source, self.scope = world, source, scope
+        self.run_body, self.label = run_body, label
+
+    # ---- errors
+
+    def where(self, syntax_: syntax.Syntax) -> Where:
+        """The place of a piece of syntax."""
+        return Where.of(self.source, syntax_)
+
+    def refuse(
+        self,
+        message: str,
+        where: syntax.Syntax,
+        *notes: str,
+        said: str | None = None,
+        heading: Heading = Heading.IGNORED,
+    ) -> RaspError:
+        """An error at a piece of syntax; ``said`` is what the original says, if it differs."""
+        span = self.source.span(where.start, where.end)
+        said = message if said is None else said
+        return RaspError(message, said=said, heading=heading, span=span, notes=notes)
+
+    def wrong(self, message: str, where: syntax.Syntax) -> RaspError:
+        """An error in the words of Python."""
+        return self.refuse(message, where, heading=Heading.WRONG)
 
     # ---- nodes
 
-    def add(self, op: Op, operands: Sequence[Node], where: syntax.Syntax, root: bool) -> Node:
-        """Add a node; the root of a statement takes its name and its comments."""
-        layer, part = self._notes.place
-        origin = Origin(layer, part, self.source.span(where.start, where.end))
-        name = self._label if root and self._label else self._inner_name(op)
-        comments = self._notes.comments if root else ()
-        return self.builder.add(op, operands, name=name, origin=origin, comments=comments)
+    def new(
+        self,
+        op: Op | Deferred,
+        operands: Sequence[OpenNode],
+        where: syntax.Syntax,
+        title: str,
+        *,
+        is_selector: bool = False,
+    ) -> OpenNode:
+        """Make an open node that stands at a piece of syntax."""
+        return self.world.new(
+            op,
+            tuple(operands),
+            is_selector=is_selector,
+            where=self.where(where),
+            label=self.label,
+            title=title,
+        )
 
-    def _inner_name(self, op: Op) -> str:
-        base = f"{self._label}_{describe(op)}" if self._label else describe(op)
-        name, count = base, 1
-        while name in self.kept_names:
-            count += 1
-            name = f"{base}_{count}"
-        return name
+    def sequence(self, expression: syntax.Expression, what: str = "sequence") -> OpenNode:
+        """A sequence; atoms stand for the same value everywhere."""
+        return self.as_sequence(self.value(expression), expression, what)
 
-    def input(self, op: Tokens | Indices, where: syntax.Syntax) -> Node:
-        """The node of ``tokens`` or ``indices``, one for the whole program."""
-        found = self._inputs.get(type(op))
-        if found is None:
-            origin = Origin(span=self.source.span(where.start, where.end))
-            found = self._inputs[type(op)] = self.builder.add(op, name=describe(op), origin=origin)
-        return found
+    def as_sequence(self, thing: Thing, where: syntax.Syntax, what: str = "sequence") -> OpenNode:
+        """A thing as a sequence."""
+        if isinstance(thing, OpenNode) and not thing.is_selector:
+            return thing
+        if isinstance(thing, str | int | float):
+            return self.new(Map(ir.Literal(thing)), (), where, str(thing))
+        said = f"Expected {what}, got: {describe_thing(thing)}"
+        raise self.refuse(f"expected a {what}, found {kind_of(thing)}", where, said=said)
 
-    def domain(self, node: Node, where: syntax.Syntax) -> Domain:
-        """The values of a node that a table is read over. Raises TpirError if they are not few."""
-        size = size_of(node.type)
-        if size is None or size > MOST_ROWS:
-            raise self.error(
-                f"a table needs a finite set of values here, {node.name} is of type {node.type}",
-                where,
-            )
-        values = values_of(node.type)
-        assert values is not None
-        return values
-
-    def error(self, message: str, where: syntax.Syntax, *notes: str) -> TpirError:
-        """An error at a piece of syntax."""
-        return self.source.error(message, where.start, where.end, *notes)
-
-    # ---- names
-
-    def lookup(self, name: syntax.Name) -> Binding:
-        """What a name stands for."""
-        found = self.names.get(name.text)
-        if found is not None:
-            if name.text in self.pending:
-                lines = self.pending.pop(name.text)
-                self._notes = Notes((*lines, *self._notes.comments), self._notes.place)
-            return found
-        if name.text == "tokens":
-            return self.input(Tokens(), name)
-        if name.text == "indices":
-            return self.input(Indices(), name)
-        raise self._unknown(name)
-
-    def _unknown(self, name: syntax.Name) -> TpirError:
-        if name.text in self.functions:
-            return self.error(f"{name.text} is a function: call it, {name.text}(…)", name)
-        later = self.defined_later.get(name.text)
-        if later is not None:
-            line = self.source.line_at(later)
-            note = "statements run from top to bottom, so definitions cannot be circular"
-            return self.error(
-                f"{name.text} is used before its definition on line {line}", name, note
-            )
-        known = [*self.names, *self.functions, "tokens", "indices"]
-        close = difflib.get_close_matches(name.text, known, 1)
-        notes = [f"did you mean {close[0]}?"] if close else []
-        return self.error(f"unknown name {name.text}", name, *notes)
-
-    # ---- values
-
-    def value(self, expression: syntax.Expression, root: bool = False) -> Atom | Node:
-        """What an expression stands for: an atom, or a node (sequence or selector)."""
-        operands: Operands = {}
-        found = self._infix(expression, operands, root)
-        if isinstance(found, Atom | Node):
-            return found
-        nodes = list(operands)
-        if isinstance(found, ir.Argument):
-            return nodes[found.index]
-        return self.add(Map(found), nodes, expression, root)
-
-    def node(self, expression: syntax.Expression, root: bool = False) -> Node:
-        """The same, atoms as constant sequences."""
-        found = self.value(expression, root)
-        if isinstance(found, Atom):
-            return self.add(Map(ir.Literal(found.value)), (), expression, root)
-        return found
+    def selector(self, expression: syntax.Expression) -> OpenNode:
+        """A selector."""
+        thing = self.value(expression)
+        if isinstance(thing, OpenNode) and thing.is_selector:
+            return thing
+        said = f"Expected selector, got: {describe_thing(thing)}"
+        raise self.refuse(f"expected a selector, found {kind_of(thing)}", expression, said=said)
 
     def atom(self, expression: syntax.Expression, what: str) -> Value:
         """The value of an expression that has to be an atom."""
-        found = self.value(expression)
-        if not isinstance(found, Atom):
-            raise self.error(f"{what} has to be a number, a word or a truth value", expression)
-        return found.value
+        thing = self.value(expression)
+        if isinstance(thing, str | int | float):
+            return thing
+        message = f"{what} has to be a number, a word or a truth value, found {kind_of(thing)}"
+        said = f"Expected atom, got: {describe_thing(thing)}"
+        raise self.refuse(message, expression, said=said)
 
-    def _infix(self, expression: syntax.Expression, operands: Operands, root: bool) -> Infix:
-        match expression:
-            case syntax.Group(inner=inner):
-                return self._infix(inner, operands, root)
-            case syntax.Literal(value=value):
-                return Atom(value)
-            case syntax.Unary(op=op, operand=operand):
-                return self._unary(expression, op, operand, operands, root)
-            case syntax.Call(function=syntax.Name(text="indicator"), arguments=arguments) if (
-                "indicator" not in self.names
-            ):
-                if len(arguments) != 1 or isinstance(
-                    arguments[0], syntax.Keyword | syntax.Operator
-                ):
-                    raise self.error("indicator takes one argument", expression)
-                return self._unary(expression, ir.UnaryOp.INDICATOR, arguments[0], operands, False)
-            case syntax.Binary(op=op, left=left, right=right):
-                first = self._infix(left, operands, False)
-                second = self._infix(right, operands, False)
-                return self._binary(expression, op, first, second, root)
-            case syntax.IfElse():
-                return self._if_else(expression, operands)
-        found = self._leaf(expression, root)
-        if isinstance(found, Atom) or isinstance(found.type, Selector):
+    # ---- names
+
+    def lookup(self, name: syntax.Name) -> Thing:
+        """What a name stands for. Raises RaspError."""
+        found = self.scope.get(name.text)
+        if found is None:
+            found = self.world.builtins.get(name.text) if name.text not in KEYWORDS else None
+        if isinstance(found, NamedTable):
+            self.world.carry_comments(found)
+        if found is not None:
             return found
-        return ir.Argument(operands.setdefault(found, len(operands)))
+        raise self._unknown(name)
 
-    def _leaf(self, expression: syntax.Expression, root: bool) -> Atom | Node:
-        match expression:
-            case syntax.Name(text=text):
-                found = self.lookup(expression)
-                if isinstance(found, syntax.TableStatement | syntax.ReluStatement):
-                    raise self.error(f"{text} is a table: apply it, {text}(…)", expression)
-                return found
-            case syntax.Call():
-                return self.functions_of(expression)(self, expression, root)
-            case syntax.ListLiteral():
-                raise self.error("lists are not supported yet", expression)
-            case syntax.Parameter(number=number):
-                raise self.error(
-                    f"${number} can only stand in the first argument of map", expression
-                )
-        assert isinstance(expression, syntax.Readout)
-        return self.functions["classify"](self, expression, root)
+    def _unknown(self, name: syntax.Name) -> RaspError:
+        said = f"Error: Undefined variable: {name.text}"
+        if name.text in self.world.builtins or name.text in ("round", "indicator"):
+            message = f"{name.text} is a function: call it, {name.text}(…)"
+            return self.refuse(message, name, said=said)
+        line = self.world.defined_later.get(name.text)
+        if line is not None:
+            note = "statements run from top to bottom, so definitions cannot be circular"
+            message = f"{name.text} is used before its definition on line {line}"
+            return self.refuse(message, name, note, said=said)
+        known = [*self.scope.all_names(), *self.world.builtins]
+        close = difflib.get_close_matches(name.text, known, 1)
+        notes = [f"did you mean {close[0]}?"] if close else []
+        if name.text == "output":
+            notes = ["to name an output, write: output name = …;"]
+        return self.refuse(f"unknown name {name.text}", name, *notes, said=said)
 
-    def functions_of(self, call: syntax.Call) -> Function:
-        """The function that a call calls."""
-        callee = call.function
-        if not isinstance(callee, syntax.Name):
-            raise self.error("only functions and tables can be called", callee)
-        bound = self.names.get(callee.text)
-        if isinstance(bound, syntax.TableStatement | syntax.ReluStatement):
-            return self.functions["apply"]
-        if bound is not None:
-            kind = "an atom" if isinstance(bound, Atom) else "a sequence or selector"
-            raise self.error(f"{callee.text} is {kind} and cannot be called", callee)
-        found = self.functions.get(callee.text)
-        if found is None or callee.text in ("apply", "classify"):
-            notes = []
-            if callee.text == "output":
-                notes = ["to name an output, write: output name = …;"]
-            elif close := difflib.get_close_matches(callee.text, self.functions, 1):
-                notes = [f"did you mean {close[0]}?"]
-            raise self.error(f"unknown function {callee.text}", callee, *notes)
+    # ---- values
+
+    def value(self, expression: syntax.Expression) -> Thing:
+        """What an expression stands for. Raises TpirError."""
+        operands: Operands = {}
+        found = self.infix(expression, operands)
+        if isinstance(found, Part):
+            nodes = list(operands)
+            if not isinstance(found.expression, ir.Argument):
+                return self.new(Infix(found.expression), nodes, expression, found.title)
+            found = nodes[found.expression.index]
+        if isinstance(found, OpenNode):
+            self.world.test(found, self.where(expression))
         return found
 
-    # ---- operators
+    def infix(self, expression: syntax.Expression, operands: Operands) -> Part | Thing:
+        """The same, with a sequence as a part of an infix expression over ``operands``."""
+        self.world.tick(self.where(expression))
+        found = infix_part(self, expression, operands)
+        if isinstance(found, OpenNode) and not found.is_selector:
+            index = operands.setdefault(found, len(operands))
+            return Part(ir.Argument(index), found.title)
+        return found
 
-    def _unary(
-        self,
-        where: syntax.Expression,
-        op: ir.UnaryOp,
-        operand: syntax.Expression,
-        operands: Operands,
-        root: bool,
-    ) -> Infix:
-        inner = self._infix(operand, operands, False)
-        if isinstance(inner, Atom):
-            return self.fold(ir.Unary(op, ir.Literal(inner.value)), where)
-        if isinstance(inner, Node):
-            if op is not ir.UnaryOp.NOT:
-                raise self.error(f"{op.value} expects a sequence, found a selector", where)
-            return self.add(Not(), (inner,), where, root)
-        return ir.Unary(op, inner)
-
-    def _binary(
-        self, where: syntax.Expression, op: ir.BinaryOp, left: Infix, right: Infix, root: bool
-    ) -> Infix:
-        if isinstance(left, Atom) and isinstance(right, Atom):
-            expression = ir.Binary(op, ir.Literal(left.value), ir.Literal(right.value))
-            return self.fold(expression, where)
-        if isinstance(left, Node) and isinstance(right, Node):
-            if op not in (ir.BinaryOp.AND, ir.BinaryOp.OR):
-                raise self.error(f"{op.value} expects sequences, found two selectors", where)
-            return self.add(And() if op is ir.BinaryOp.AND else Or(), (left, right), where, root)
-        if isinstance(left, Node) or isinstance(right, Node):
-            raise self.error(f"{op.value} cannot join a selector with a sequence", where)
-        return ir.Binary(op, _expression(left), _expression(right))
-
-    def _if_else(self, where: syntax.IfElse, operands: Operands) -> Infix:
-        if self._is_atom(where.condition):
-            truth = self.atom(where.condition, "a condition")
-            if not isinstance(truth, bool):
-                raise self.error("if expects a truth value", where.condition)
-            return self._infix(where.then if truth else where.otherwise, operands, False)
-        parts = (where.then, where.condition, where.otherwise)
-        found = [self._infix(part, operands, False) for part in parts]
-        for part, syntax_part in zip(found, parts, strict=True):
-            if isinstance(part, Node):
-                raise self.error("if … else joins sequences, this is a selector", syntax_part)
-        then, condition, otherwise = (_expression(f) for f in found if not isinstance(f, Node))
-        return ir.IfElse(then, condition, otherwise)
-
-    def _is_atom(self, expression: syntax.Expression) -> bool:
+    def leaf(self, expression: syntax.Expression) -> Thing:
+        """What is no operator."""
         match expression:
-            case syntax.Literal():
-                return True
-            case syntax.Name(text=text):
-                return isinstance(self.names.get(text), Atom)
-            case syntax.Group(inner=inner) | syntax.Unary(operand=inner):
-                return self._is_atom(inner)
-            case syntax.Binary(left=left, right=right):
-                return self._is_atom(left) and self._is_atom(right)
-            case syntax.Call(function=syntax.Name(text="indicator"), arguments=(argument,)):
-                return not isinstance(argument, syntax.Keyword | syntax.Operator) and self._is_atom(
-                    argument
-                )
-            case syntax.IfElse():
-                parts = (expression.then, expression.condition, expression.otherwise)
-                return all(self._is_atom(part) for part in parts)
-        return False
+            case syntax.Literal(value=value):
+                return value
+            case syntax.Name():
+                return self.lookup(expression)
+            case syntax.ListLiteral(items=items):
+                return [self.value(item) for item in items]
+            case syntax.DictLiteral(items=items):
+                return {self._key(key): self.value(value) for key, value in items}
+            case syntax.ListComprehension(element=element):
+                return [inner.value(element) for inner in self._iterate(expression, "list")]
+            case syntax.DictComprehension(key=key, value=value):
+                found: dict[Value, Thing] = {}
+                for inner in self._iterate(expression, "dict"):
+                    made = inner._key(key)
+                    found[made] = inner.value(value)
+                return found
+            case syntax.Call():
+                return self._call(expression)
+            case syntax.Parameter(number=number):
+                message = f"${number} can only stand in the first argument of map"
+                raise self.refuse(message, expression)
+        assert isinstance(expression, syntax.Readout)
+        return self.world.builtins["classify"].run(self, expression)  # type: ignore[arg-type]
 
-    def fold(self, expression: ir.Expression, where: syntax.Expression) -> Atom:
-        """The value of an expression over atoms."""
-        match expression:
-            case ir.Binary(
-                ir.BinaryOp.POWER, ir.Literal(int() as base), ir.Literal(int() as power)
-            ):
-                if base.bit_length() * max(power, 0) > _LONGEST_INTEGER:
-                    raise self.error("the result is too large", where)
-        try:
-            value = ir.evaluate(expression, ())
-        except ir.Failure as failure:
-            raise self.error(failure.kind, where) from None
-        if isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER:
-            raise self.error("the result is too large", where)
-        return Atom(value)
+    def _key(self, expression: syntax.Expression) -> Value:
+        thing = self.value(expression)
+        if isinstance(thing, str | int | float):
+            return thing
+        said = f"dictionary keys can only be atoms, but instead got: {describe_thing(thing)}"
+        raise self.refuse(
+            f"the keys of a dictionary are atoms, found {kind_of(thing)}", expression, said=said
+        )
+
+    def _iterate(
+        self, loop: syntax.ListComprehension | syntax.DictComprehension, kind: str
+    ) -> Iterator[Evaluator]:
+        """An evaluator for each round of a comprehension."""
+        iterable = self.value(loop.iterable)
+        if not isinstance(iterable, list | dict):
+            said = (
+                f"{kind} comprehension should have got a list or dict to loop over, "
+                f"but got: {_plain(iterable)}"
+            )
+            message = "a comprehension goes through a list or a dictionary"
+            raise self.refuse(f"{message}, not {kind_of(iterable)}", loop.iterable, said=said)
+        for item in list(iterable):
+            inner = self.inside(self.scope.nested())
+            inner.bind(loop.names, item, loop)
+            yield inner
+
+    def inside(self, scope: Scope, source: Source | None = None) -> Evaluator:
+        """An evaluator for another scope."""
+        return Evaluator(self.world, source or self.source, scope, self.run_body, self.label)
+
+    # ---- giving names
+
+    def bind(self, names: Sequence[syntax.Name], item: Thing, where: syntax.Syntax) -> None:
+        """Give the item of a loop to its name, or its parts to several."""
+        if len(names) == 1:
+            self.give(names[0], item)
+            return
+        if not isinstance(item, str | list | dict):
+            said = (
+                "iterating with multiple iterator names, but got single iterator value: "
+                f"{_plain(item)}"
+            )
+            raise self.refuse(f"{kind_of(item)} cannot be taken apart", where, said=said)
+        parts = list(item)
+        if len(parts) != len(names):
+            said = (
+                f"iterating with {len(names)} names but got {len(parts)} values ( {_plain(item)} )"
+            )
+            raise self.refuse(f"{len(names)} names, but {len(parts)} values", where, said=said)
+        for name, part in zip(names, parts, strict=True):
+            self.give(name, part)
+
+    def give(self, name: syntax.Name, thing: Thing) -> None:
+        """Let a name stand for a thing. Raises RaspError where it is reserved."""
+        reserved = self.scope.set(name.text, thing)
+        if reserved is not None:
+            said = f"Error: Cannot set reserved name: {reserved}"
+            raise self.refuse(f"{reserved} is a reserved name", name, said=said)
+
+    # ---- calls
+
+    def _call(self, call: syntax.Call) -> Thing:
+        callee = call.function
+        if isinstance(callee, syntax.Name) and self._means_builtin(callee.text, call):
+            return self.world.builtins[callee.text].run(self, call)
+        with self.world.backed_by(self._tried_on(call)):
+            function = self.value(callee)
+        match function:
+            case Function():
+                return self._call_function(function, call)
+            case Builtin():
+                return function.run(self, call)
+            case OpenNode():
+                return self._apply(function, call)
+            case NamedTable():
+                return self.world.builtins["apply"].run(self, call)
+        raise self.refuse(
+            f"{kind_of(function)} cannot be called",
+            callee,
+            said="",
+            heading=Heading.MISSING,
+        )
+
+    @staticmethod
+    def _means_builtin(name: str, call: syntax.Call) -> bool:
+        """Whether a call means a function of the language, whatever the name stands for."""
+        return name in KEYWORDS or (name in ("tokens", "indices") and not call.arguments)
+
+    def _tried_on(self, call: syntax.Call) -> tuple[Value, ...] | None:
+        """What a prompt tries new nodes on while what is called is evaluated: the argument."""
+        callee = call.function
+        if not self.world.tests or len(call.arguments) != 1:
+            return self.world.backup
+        if isinstance(callee, syntax.Name) and not isinstance(
+            self.scope.get(callee.text), OpenNode
+        ):
+            return self.world.backup
+        return self.input_of(self._argument(call.arguments[0]))
+
+    def _call_function(self, function: Function, call: syntax.Call) -> Thing:
+        arguments = [self._argument(argument) for argument in call.arguments]
+        parameters = function.define.parameters
+        if len(arguments) != len(parameters):
+            counts = f"expected: {len(parameters)}, got: {len(arguments)}."
+            said = f"wrong number of args for {function.name}- {counts}"
+            message = f"{function.signature} takes {len(parameters)} arguments"
+            raise self.refuse(f"{message}, found {len(arguments)}", call, said=said)
+        inner = self.inside(function.scope.nested(), function.source)
+        for parameter, argument in zip(parameters, arguments, strict=True):
+            inner.give(parameter, argument)
+        with self.world.backed_by(None):
+            self.run_body(inner, function.define.body)
+            results = [inner.value(result) for result in function.define.returns]
+        result = results[0] if len(results) == 1 else results
+        if isinstance(result, OpenNode):
+            shown = " , ".join(describe_thing(argument, 20) for argument in arguments)
+            self.world.retitle(result, f"{function.name}({shown})")
+        return result
+
+    def _argument(self, argument: syntax.Argument) -> Thing:
+        if isinstance(argument, syntax.Keyword | syntax.Operator):
+            raise self.refuse("functions of the text take values only", argument)
+        return self.value(argument)
+
+    def _apply(self, node: OpenNode, call: syntax.Call) -> Applied:
+        arguments = [self._argument(argument) for argument in call.arguments]
+        if len(arguments) != 1:
+            count = len(arguments)
+            said = f"wrong number of args for evaluate unfinished- expected: 1, got: {count}."
+            message = f"a sequence is applied to one input, found {len(arguments)}"
+            raise self.refuse(message, call, said=said)
+        return self.world.apply(node, self.checked_input(arguments[0], call.arguments[0]))
+
+    def checked_input(self, thing: Thing, where: syntax.Syntax) -> tuple[Value, ...]:
+        """The tokens of an input. Raises RaspError for what cannot be one."""
+        tokens = self.input_of(thing)
+        if not tokens:
+            said = f"RASP sequences/selectors expect non-empty iterables, got: {_plain(thing)}"
+            raise self.refuse(
+                "an input is a word or a list of atoms, and not empty", where, said=said
+            )
+        if not all(map(is_atom, tokens)):
+            said = (
+                "attempted to create sequence with illegal val types "
+                f"(vals must be bool, float, int or string):\n\t\t {_plain(thing)}"
+            )
+            raise self.refuse("the tokens of an input are atoms", where, said=said)
+        return tokens
+
+    @staticmethod
+    def input_of(thing: Thing) -> tuple[Value, ...]:
+        """What would be the tokens of an input; nothing for what has no parts."""
+        return tuple(thing) if isinstance(thing, str | list | dict) else ()  # type: ignore[arg-type]
 
 
-def _expression(part: Atom | ir.Expression) -> ir.Expression:
-    return ir.Literal(part.value) if isinstance(part, Atom) else part
-
-
-class Function(Protocol):
-    """A built-in function: evaluates a call of it."""
-
-    def __call__(self, evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-        """The node that the call makes."""
+def _plain(thing: Thing) -> str:
+    """A thing as Python prints it, as the original's messages have it."""
+    return describe_thing(thing) if isinstance(thing, OpenNode) else str(thing)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tpir.errors import TpirError
 from tpir.ir.program import Header
-from tpir.ir.values import Value, distinct, show_value, value_key
+from tpir.ir.values import Value, distinct, escaped, show_value, value_key
 from tpir.semantics.form import Alternation, Concatenation, Form, Literal, Repetition
 from tpir.semantics.form_parser import parse_form
 from tpir.text.source import Source
@@ -107,11 +107,12 @@ def _accepts(item: HeaderItem, source: Source, vocabulary: tuple[Value, ...]) ->
     known = {value_key(v) for v in vocabulary}
     for token in _tokens(form):
         if value_key(token) not in known:
-            at = max(text.find(show_value(token)), 0) + item.start
+            spelled = escaped(token) if isinstance(token, str) else show_value(token)
+            at = max(text.find(spelled), 0) + item.start
             raise source.error(
                 f"the accepted form names {show_value(token)}, which is not in the vocabulary",
                 at,
-                at + len(show_value(token)),
+                at + len(spelled),
             )
     return str(form)
 

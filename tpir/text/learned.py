@@ -1,56 +1,108 @@
-"""Named tables, relu functions and readouts where they are used."""
+"""Named tables, relu functions and readouts where they are used: ops that wait for domains."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 from tpir.ir.functions import FeatureWeights, NumberWeights, ReluFunction
-from tpir.ir.ops import Classify, ClassifyPooled, Map, Readout
+from tpir.ir.ops import Choose, Classify, ClassifyPooled, Map, Op, Select
 from tpir.ir.program import Node
 from tpir.ir.values import Value, distinct
 from tpir.text import syntax
-from tpir.text.evaluate import Evaluator
+from tpir.text.open import Deferred, Where, domain_of
+from tpir.text.rows import RowReader
+from tpir.text.source import Source
 
 
-def apply_function(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    """``name(operands)`` where the name is a table or a relu function."""
-    assert isinstance(call, syntax.Call) and isinstance(call.function, syntax.Name)
-    function = evaluator.lookup(call.function)
-    operands: list[Node] = []
-    for argument in call.arguments:
-        if isinstance(argument, syntax.Keyword | syntax.Operator):
-            raise evaluator.error("a table is applied to sequences only", argument)
-        operands.append(evaluator.node(argument))
-    if isinstance(function, syntax.ReluStatement):
-        relu = _relu(evaluator, function, len(operands), call)
-        return evaluator.add(Map(relu), operands, call, root)
-    assert isinstance(function, syntax.TableStatement)
-    _check_arity(evaluator, function, len(operands), call)
-    domains = tuple(
-        evaluator.domain(node, argument)
-        for node, argument in zip(operands, call.arguments, strict=True)
-    )
-    return evaluator.add(Map(evaluator.rows.table(function, domains)), operands, call, root)
+@dataclass(eq=False)
+class NamedTable:
+    """A ``table`` or ``relu`` statement, and the text it stands in.
+
+    ``comments`` wait for the first statement that uses it.
+    """
+
+    statement: syntax.TableStatement | syntax.ReluStatement
+    source: Source
+    comments: tuple[str, ...] = ()
 
 
-def _check_arity(
-    evaluator: Evaluator, table: syntax.TableStatement, count: int, call: syntax.Call
-) -> None:
-    for row in table.rows:
-        arity = len(row.patterns[0].cells)
-        if arity != count and row.patterns[0].cells != (None,):
-            raise evaluator.error(
-                f"table {table.name} takes {arity} arguments, found {count}", call
-            )
+def _rows(table: NamedTable, rows: RowReader) -> tuple[syntax.TableStatement, RowReader]:
+    """The table of values, and a reader of the text that it stands in."""
+    assert isinstance(table.statement, syntax.TableStatement)
+    return table.statement, replace(rows, source=table.source)
 
 
-def _relu(
-    evaluator: Evaluator, statement: syntax.ReluStatement, count: int, call: syntax.Call
-) -> ReluFunction:
-    arity = len(statement.units[0].inputs.numbers) if statement.units else 0
-    if arity != count:
-        raise evaluator.error(f"{statement.name} takes {arity} arguments, found {count}", call)
-    if len(statement.biases) != 1 or not statement.biases[0].numbers:
-        raise evaluator.error(f"{statement.name} needs one line: bias […]", statement)
-    numbers, float32 = evaluator.rows.numbers, statement.float32
+@dataclass(frozen=True)
+class TableMap(Deferred):
+    """``name(operands)`` where the name is a table."""
+
+    table: NamedTable
+    spelling = "map"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The map by the table over the operands' values."""
+        statement, reader = _rows(self.table, rows)
+        for row in statement.rows:
+            arity = len(row.patterns[0].cells)
+            if arity != len(operands) and row.patterns[0].cells != (None,):
+                raise where.error(
+                    f"table {statement.name} takes {arity} arguments, found {len(operands)}"
+                )
+        domains = tuple(domain_of(node, where) for node in operands)
+        return Map(reader.table(statement, domains))
+
+
+@dataclass(frozen=True)
+class RelationSelect(Deferred):
+    """``select(keys, queries, name)`` where the name is a table."""
+
+    table: NamedTable
+    spelling = "select"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The select by the relation over the query values."""
+        statement, reader = _rows(self.table, rows)
+        return Select(reader.relation(statement, domain_of(operands[1], where)))
+
+
+@dataclass(frozen=True)
+class ScoredChoose(Deferred):
+    """``choose`` with a table of scores."""
+
+    choose: Choose
+    table: NamedTable
+    spelling = "choose"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The choice by scores over the values of keys and queries."""
+        statement, reader = _rows(self.table, rows)
+        _, keys, queries = operands
+        score = reader.score(statement, domain_of(queries, where), domain_of(keys, where))
+        return replace(self.choose, score=score)
+
+
+@dataclass(frozen=True)
+class ReluMap(Deferred):
+    """``name(operands)`` where the name is a relu function."""
+
+    table: NamedTable
+    spelling = "map"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The map by the relu function."""
+        statement, source = self.table.statement, self.table.source
+        assert isinstance(statement, syntax.ReluStatement)
+        arity = len(statement.units[0].inputs.numbers) if statement.units else 0
+        if arity != len(operands):
+            raise where.error(f"{statement.name} takes {arity} arguments, found {len(operands)}")
+        if len(statement.biases) != 1 or not statement.biases[0].numbers:
+            raise Where.of(source, statement).error(f"{statement.name} needs one line: bias […]")
+        return Map(_relu(statement, replace(rows, source=source), arity))
+
+
+def _relu(statement: syntax.ReluStatement, rows: RowReader, arity: int) -> ReluFunction:
+    numbers, float32 = rows.numbers, statement.float32
     bias = statement.biases[0]
     outputs = len(bias.numbers)
     v: list[tuple[float, ...]] = []
@@ -65,62 +117,60 @@ def _relu(
     return ReluFunction(tuple(v), tuple(b), columns, numbers(bias, outputs, float32, "output"))
 
 
-def classify(evaluator: Evaluator, call: syntax.Expression, root: bool) -> Node:
-    """``classify { … }`` and ``classify_pooled … { … }``."""
-    assert isinstance(call, syntax.Readout)
-    labels = _labels(evaluator, call)
-    bias: tuple[float, ...] | None = None
-    operands: list[Node] = []
-    weights: list[FeatureWeights] = []
-    for item in call.items:
-        content = item.content
-        if item.name is not None and not isinstance(content, syntax.Values):
-            node = evaluator.lookup(syntax.Name(item.start, item.end, item.name))
-            if not isinstance(node, Node):
-                raise evaluator.error(f"{item.name} is not a sequence", item)
-            operands.append(node)
-            weights.append(_feature(evaluator, call, item, node, len(labels)))
-        elif isinstance(content, syntax.Weights):
-            if bias is not None:
-                raise evaluator.error("a readout has one bias", item)
-            numbers = evaluator.rows.numbers
-            bias = numbers(content, len(labels), call.float32, "label")
-    bias = (0.0,) * len(labels) if bias is None else bias
-    op: Readout = Classify(labels, bias, tuple(weights))
-    if call.pool is not None:
-        op = ClassifyPooled(labels, bias, tuple(weights), call.pool)
-    return evaluator.add(op, operands, call, root)
+@dataclass(frozen=True)
+class OpenReadout(Deferred):
+    """``classify { … }`` and ``classify_pooled … { … }``, the features as operands.
 
+    ``labels`` are the header's, for a readout that lists none.
+    """
 
-def _labels(evaluator: Evaluator, expression: syntax.Readout) -> tuple[Value, ...]:
-    listed = [i for i in expression.items if isinstance(i.content, syntax.Values)]
-    if len(listed) > 1:
-        raise evaluator.error("a readout lists its labels once", listed[1])
-    if not listed:
-        labels = evaluator.builder.header.labels
-        if not labels:
-            note = "write labels {…} in the header or in the readout"
-            raise evaluator.error("this readout has no labels", expression, note)
-        return labels
-    content = listed[0].content
-    assert isinstance(content, syntax.Values)
-    if not content.values or len(distinct(content.values)) != len(content.values):
-        raise evaluator.error("a readout needs at least one label, and none twice", content)
-    return content.values
+    readout: syntax.Readout
+    labels: tuple[Value, ...]
+    spelling = "classify"
 
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The readout over the features' values."""
+        readout = self.readout
+        labels = self._labels(where)
+        bias = (0.0,) * len(labels)
+        weights: list[FeatureWeights] = []
+        features = iter(operands)
+        for item in readout.items:
+            if item.name is not None:
+                weights.append(self._feature(item, next(features), len(labels), where, rows))
+            elif isinstance(item.content, syntax.Weights):
+                bias = rows.numbers(item.content, len(labels), readout.float32, "label")
+        if readout.pool is not None:
+            return ClassifyPooled(labels, bias, tuple(weights), readout.pool)
+        return Classify(labels, bias, tuple(weights))
 
-def _feature(
-    evaluator: Evaluator,
-    readout: syntax.Readout,
-    item: syntax.ReadoutItem,
-    node: Node,
-    labels: int,
-) -> FeatureWeights:
-    content = item.content
-    if isinstance(content, syntax.Weights):
-        numbers = evaluator.rows.numbers(content, labels, readout.float32, "label")
-        return NumberWeights(numbers)
-    assert isinstance(content, tuple)
-    domain = evaluator.domain(node, item)
-    place = (item.start, item.end)
-    return evaluator.rows.feature(content, domain, labels, readout.float32, place)
+    def _labels(self, where: Where) -> tuple[Value, ...]:
+        listed = [i for i in self.readout.items if isinstance(i.content, syntax.Values)]
+        if len(listed) > 1:
+            raise Where.of(where.source, listed[1]).error("a readout lists its labels once")
+        if not listed:
+            if not self.labels:
+                note = "write labels {…} in the header or in the readout"
+                raise where.error("this readout has no labels", note)
+            return self.labels
+        content = listed[0].content
+        assert isinstance(content, syntax.Values)
+        if not content.values or len(distinct(content.values)) != len(content.values):
+            at = Where.of(where.source, content)
+            raise at.error("a readout needs at least one label, and none twice")
+        return content.values
+
+    def _feature(
+        self,
+        item: syntax.ReadoutItem,
+        node: Node,
+        labels: int,
+        where: Where,
+        rows: RowReader,
+    ) -> FeatureWeights:
+        content, float32 = item.content, self.readout.float32
+        if isinstance(content, syntax.Weights):
+            return NumberWeights(rows.numbers(content, labels, float32, "label"))
+        assert isinstance(content, tuple)
+        domain = domain_of(node, Where.of(where.source, item))
+        return rows.feature(content, domain, labels, float32, (item.start, item.end))

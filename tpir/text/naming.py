@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+from tpir.ir.ops import Tokens
 from tpir.ir.program import Node, Program
 from tpir.ir.values import show_value
 from tpir.text.builtins import BUILT_IN_NAMES
-from tpir.text.nesting import Nesting
+from tpir.text.nesting import Nesting, tokens_name
+from tpir.text.scope import RESERVED as NEVER_ASSIGNED
 
 KEYWORDS = frozenset(
     ("and", "or", "not", "if", "else", "in", "for", "def", "return", "True", "False")
 )
-RESERVED = KEYWORDS | BUILT_IN_NAMES
+RESERVED = KEYWORDS | BUILT_IN_NAMES | NEVER_ASSIGNED
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -24,9 +26,10 @@ class Names:
         self._of: dict[Node, str] = {}
         wanted = {n.name for n in program.nodes if nesting.is_statement(n)}
         self._taken |= wanted
+        tokens = tokens_name(program.vocabulary)
         for node in program.nodes:
             if nesting.is_silent(node):
-                self._of[node] = node.name
+                self._of[node] = tokens if isinstance(node.op, Tokens) else node.name
             elif nesting.is_statement(node):
                 own = node.name not in RESERVED
                 self._of[node] = node.name if own else self.free(node.name)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tpir.ir.ops import Classify, ClassifyPooled, Indices, Tokens
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector
+from tpir.ir.values import Value
 from tpir.text.notes import NOWHERE, Place, place_of
 
 DEEPEST = 4
 """How many calls a nested selector may stand in: deeper ones are easier to read by name."""
+
+
+def tokens_name(vocabulary: Sequence[Value]) -> str:
+    """What the tokens are called: ``tokens`` alone are words, whatever the vocabulary holds."""
+    return "tokens" if all(isinstance(token, str) for token in vocabulary) else "tokens_asis"
 
 
 class Nesting:
@@ -25,11 +32,12 @@ class Nesting:
         self._depth: dict[Node, int] = {}
         self._place: dict[Node, Place] = {}
         outputs = set(program.outputs.values())
+        input_names = {"tokens", tokens_name(program.vocabulary)}
         self._silent = {
             node
             for node in program.nodes
             if isinstance(node.op, Tokens | Indices)
-            and node.name == ("tokens" if isinstance(node.op, Tokens) else "indices")
+            and node.name in (input_names if isinstance(node.op, Tokens) else {"indices"})
             and not node.comments
             and (uses[node] or node in outputs)
         }

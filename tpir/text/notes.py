@@ -94,5 +94,5 @@ def _pass_on(statements: Sequence[Statement], found: list[Notes]) -> None:
             if home is not None:
                 comments = (*found[home].comments, *found[k].comments)
                 found[home], found[k] = replace(found[home], comments=comments), Notes()
-        if isinstance(statement, Assign):
-            defined[statement.name] = k
+        if isinstance(statement, Assign) and len(statement.names) == 1:
+            defined[statement.names[0].text] = k

@@ -10,35 +10,20 @@ from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedT
 
 from tpir.errors import TpirError
 from tpir.text.source import Source
-from tpir.text.syntax import File
-from tpir.text.tree_builder import LiteralProblem, TreeBuilder
-
-_UNSUPPORTED = {
-    "def": "functions of one's own (def) are not supported yet",
-    "return": "functions of one's own (return) are not supported yet",
-    "for": "loops and comprehensions (for) are not supported yet",
-    "in": "membership (in) is not supported yet",
-    "load": "loading other files is not supported yet",
-    "set": "examples (set example) belong to the interactive prompt and are not supported yet",
-    "show": "examples (show example) belong to the interactive prompt and are not supported yet",
-    "{": "dictionaries are not supported yet",
-    "[": "indexing is not supported yet",
-    "=": "assignment to anything but one name is not supported yet",
-}
+from tpir.text.syntax import File, SetExample
+from tpir.text.tree_builder import LiteralProblem, SetExampleText, TreeBuilder
 
 _STARTS = {"NAME", "NUMBER", "LPAR"}
 _EXPRESSION = (
     _STARTS
-    | {"STRING", "TRUE", "FALSE", "MINUS", "NOT", "LSQB", "PARAMETER"}
-    | {
-        "CLASSIFY",
-        "CLASSIFY_POOLED",
-    }
+    | {"STRING", "MINUS", "PLUS", "NOT", "LSQB", "LBRACE", "PARAMETER"}
+    | {"CLASSIFY", "CLASSIFY_POOLED"}
 )
-_INFIX = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "CARET", "COMPARE", "AND", "OR", "IF"}
+_INFIX = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "CARET", "COMPARE", "AND", "OR", "IF", "IN"}
 _VALUES = {"SIGNED", "STRING", "TRUE", "FALSE"}
-_STATEMENTS = {"OUTPUT", "TABLE", "RELU"}
-_HEADER = {"PROGRAM", "CONTEXT", "CAUSAL", "VOCABULARY", "LABELS", "ACCEPTS"}
+_STATEMENTS = {"OUTPUT", "TABLE", "RELU", "DEF", "FOR", "LOAD"}
+_COMMANDS = {"SET_EXAMPLE", "SHOW_EXAMPLE", "TOGGLE_EXAMPLES", "TOGGLE_DISPLAY", "EXIT"}
+_HEADER = {"PROGRAM", "CONTEXT", "CAUSAL", "MIXED", "VOCABULARY", "LABELS", "ACCEPTS"}
 _WORDS = {
     "SEMI": "';'",
     "LPAR": "'('",
@@ -57,26 +42,52 @@ _WORDS = {
     "SIGNED": "a number",
     "ELSE": "'else'",
     "FORM": "an accepted form",
-    "$END": "the end of the file",
+    "$END": "the end",
 }
 
 
 _SIGNS = {"__ANON_0": "->", "__ANON_1": "..", "COMPARE": "=="}
-_WORD = re.compile(
-    r'[A-Za-z_][A-Za-z0-9_]*|[0-9.]+|"(?:[^"\\\n]|\\[^\n])*"|->|[=!<>]=|.', re.DOTALL
-)
+_SET_EXAMPLE = re.compile(r"set\s+(?:(s-op|selector)\s+)?example")
+_WORD = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|[0-9.]+|"[^"\n]*"|->|[=!<>]=|.', re.DOTALL)
+
+
+class IncompleteError(TpirError):
+    """A text that ends where more has to follow."""
 
 
 def parse_syntax(source: Source) -> File:
-    """Read a text. Raises TpirError, with a span, where it is not ``.rasp``."""
+    """Read a text. Raises TpirError, with a span, where it is not ``.rasp``.
+
+    IncompleteError where it may be the beginning of ``.rasp``.
+    """
+    tree = _parse(source, source.text, "start")
+    assert isinstance(tree, File)
+    statements = tuple(
+        _set_example(source, part) if isinstance(part, SetExampleText) else part
+        for part in tree.statements
+    )
+    return File(tree.header, statements)
+
+
+def _parse(source: Source, text: str, start: str) -> object:
     try:
-        tree = _grammar().parse(source.text)
+        return _grammar().parse(text, start=start)
     except UnexpectedInput as error:
         raise _syntax_error(error, source) from None
     except LiteralProblem as problem:
         raise source.error(problem.message, problem.start, problem.end) from None
-    assert isinstance(tree, File)
-    return tree
+
+
+def _set_example(source: Source, part: SetExampleText) -> SetExample:
+    """The value of ``set example …``, which ends where its line ends."""
+    start, end = part.line.start_pos or 0, part.line.end_pos or 0
+    words = _SET_EXAMPLE.match(part.line)
+    assert words is not None
+    try:
+        value = _parse(source, " " * (start + words.end()) + part.line[words.end() :], "lone")
+    except IncompleteError as error:  # the lines that follow are not part of it
+        raise TpirError(error.message, span=error.span, notes=error.notes) from None
+    return SetExample(start, end, words.group(1), value)  # type: ignore[arg-type]
 
 
 @cache
@@ -85,6 +96,7 @@ def _grammar() -> Lark:
         grammar_text(),
         parser="lalr",
         lexer="contextual",
+        start=["start", "lone"],
         maybe_placeholders=True,
         transformer=TreeBuilder(),
     )
@@ -117,40 +129,27 @@ def _syntax_error(error: UnexpectedInput, source: Source) -> TpirError:
 def _explain(
     source: Source, expected: set[str], start: int, found: str, before: Token | None
 ) -> TpirError:
-    unsupported = _unsupported(source.text, start, found, before, expected)
-    if unsupported:
-        return source.error(unsupported, start, start + len(found))
     wanted = expected_in_words(expected)
     if "SEMI" in expected and before is not None and _first_on_its_line(source, before, start):
         end = before.end_pos or 0
         message = "missing ';' at the end of this statement"
-        return source.error(message, end - 1, end, f"expected {wanted}")
+        note = f"expected {wanted}"
+        if not found:
+            return IncompleteError(message, span=source.span(end - 1, end), notes=[note])
+        return source.error(message, end - 1, end, note)
     if not found:
-        return source.error(f"the file ends too early: expected {wanted}", max(0, start - 1), start)
-    if found.startswith('"') and "STRING" in expected:
-        message = "this word has no closing quote, or an escape that is none"
+        span = source.span(max(0, start - 1), start)
+        return IncompleteError(f"the text ends too early: expected {wanted}", span=span)
+    escapes = before == "e" and before is not None and before.end_pos == start
+    if found.startswith('"') and ("STRING" in expected or escapes):
+        message = "this word has no closing quote on its line, or an escape that is none"
         return source.error(
-            message, start, start + 1, r"escapes are \" \\ \/ \b \f \n \r \t \uXXXX"
+            message,
+            start,
+            start + 1,
+            r'escapes are \" \\ \/ \b \f \n \r \t \uXXXX, after an e: e"…"',
         )
     return source.error(f"expected {wanted}, found {found!r}", start, start + len(found))
-
-
-def _unsupported(
-    text: str, start: int, found: str, before: Token | None, expected: set[str]
-) -> str | None:
-    """What to say where a part of the language stands that tpir does not know yet."""
-    if found in ("def", "return", "for", "in"):
-        return _UNSUPPORTED[found]
-    if found in ("{", "[") and ("LPAR" in expected or (found == "{" and expected >= _STARTS)):
-        return _UNSUPPORTED[found]
-    statement = before is not None and text[: before.start_pos].rstrip()[-1:] in ("", ";", "}")
-    if before is not None and statement and before in ("load", "set", "show"):
-        return _UNSUPPORTED[before]
-    if found == "," and statement and before is not None and before.type == "NAME":
-        return _UNSUPPORTED["="]
-    if found == "=" and "SEMI" in expected:
-        return _UNSUPPORTED["="]
-    return None
 
 
 def _first_on_its_line(source: Source, before: Token, start: int) -> bool:
@@ -165,7 +164,7 @@ def expected_in_words(expected: set[str]) -> str:
     if rest >= _STARTS:
         statement = bool(rest & _STATEMENTS)
         parts.append("a statement" if statement else "an expression")
-        rest -= _EXPRESSION | _STATEMENTS
+        rest -= _EXPRESSION | _STATEMENTS | _COMMANDS
         if rest & _HEADER:
             parts.append("a line of the header")
             rest -= _HEADER

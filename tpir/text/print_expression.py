@@ -6,17 +6,21 @@ from collections.abc import Sequence
 
 from tpir.ir.expressions import (
     COMPARISONS,
+    CONVERSIONS,
     Argument,
     Binary,
     BinaryOp,
+    DictIndex,
     Expression,
     IfElse,
+    ListIndex,
     Literal,
     Unary,
     UnaryOp,
 )
 from tpir.ir.values import show_value
 
+_SIGNS = {UnaryOp.NEGATE, UnaryOp.NOT}
 _SUMS = {BinaryOp.ADD, BinaryOp.SUBTRACT}
 _PRODUCTS = {BinaryOp.MULTIPLY, BinaryOp.DIVIDE}
 _LOGIC = {BinaryOp.AND, BinaryOp.OR}
@@ -29,8 +33,8 @@ def print_expression(expression: Expression, operands: Sequence[str]) -> str:
             return operands[index]
         case Literal(value):
             return show_value(value)
-        case Unary(UnaryOp.INDICATOR, operand):
-            return f"indicator({print_expression(operand, operands)})"
+        case Unary(op, operand) if op not in _SIGNS:
+            return f"{op.value}({print_expression(operand, operands)})"
         case Unary(op, operand):
             sign = "not " if op is UnaryOp.NOT else "-"
             return sign + _tight(operand, operands, signed=False)
@@ -40,6 +44,13 @@ def print_expression(expression: Expression, operands: Sequence[str]) -> str:
         case IfElse(then, condition, otherwise):
             first, second = _branch(then, operands), _branch(otherwise, operands)
             return f"{first} if {_branch(condition, operands)} else {second}"
+        case ListIndex(items, index):
+            shown = ", ".join(map(show_value, items))
+            return f"[{shown}][{print_expression(index, operands)}]"
+        case DictIndex(keys, items, index):
+            pairs = zip(keys, items, strict=True)
+            shown = ", ".join(f"{show_value(k)}: {show_value(v)}" for k, v in pairs)
+            return f"{{{shown}}}[{print_expression(index, operands)}]"
 
 
 def is_plain(expression: Expression, arity: int) -> bool:
@@ -61,8 +72,11 @@ def _keeps(expression: Expression, order: dict[int, None]) -> bool:
             return True
         case Literal():
             return True
-        case Unary(_, operand):
-            return not isinstance(operand, Literal) and _keeps(operand, order)
+        case Unary(op, operand):
+            spelled = op not in CONVERSIONS and not isinstance(operand, Literal)
+            return spelled and _keeps(operand, order)
+        case Binary(BinaryOp.NOT_EQUAL, _, _):
+            return False
         case Binary(_, left, right):
             constant = isinstance(left, Literal) and isinstance(right, Literal)
             return not constant and _keeps(left, order) and _keeps(right, order)
@@ -73,6 +87,8 @@ def _keeps(expression: Expression, order: dict[int, None]) -> bool:
                 and _keeps(condition, order)
                 and _keeps(otherwise, order)
             )
+        case ListIndex(_, index) | DictIndex(_, _, index):
+            return not isinstance(index, Literal) and _keeps(index, order)
 
 
 def _side(part: Expression, op: BinaryOp, operands: Sequence[str], *, left: bool) -> str:
@@ -96,8 +112,8 @@ def _side(part: Expression, op: BinaryOp, operands: Sequence[str], *, left: bool
 def _tight(part: Expression, operands: Sequence[str], *, signed: bool) -> str:
     """The text of a part that may not fall apart; with ``signed`` a number keeps its bare sign."""
     text = print_expression(part, operands)
-    whole = isinstance(part, Argument | Literal) or (
-        isinstance(part, Unary) and part.op is UnaryOp.INDICATOR
+    whole = isinstance(part, Argument | Literal | ListIndex | DictIndex) or (
+        isinstance(part, Unary) and part.op not in _SIGNS
     )
     if isinstance(part, Literal) and not signed:
         # After a sign, a bare number would be read as one with that sign.

@@ -39,8 +39,10 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
-from tpir.ir.program import Header, Node, Program
+from tpir.ir.program import Node, Program
+from tpir.ir.types import is_mixed
 from tpir.ir.values import show_value, value_key
 from tpir.text.layout import INDENT, block, fill, listed, wrapped
 from tpir.text.naming import Names
@@ -48,6 +50,7 @@ from tpir.text.nesting import Nesting
 from tpir.text.notes import NOWHERE, comment_lines, show_place
 from tpir.text.numbers import Numbers
 from tpir.text.print_expression import is_plain, print_expression
+from tpir.text.specialise import is_eager
 from tpir.text.tables import feature_items, relation_items, score_items, table_items
 
 
@@ -57,12 +60,13 @@ def print_program(program: Program) -> str:
     Raises TpirError for weights that are not finite.
     """
     try:
-        return "\n".join([*_header(program.header), *_Printer(program).lines()]) + "\n"
+        return "\n".join([*_header(program), *_Printer(program).lines()]) + "\n"
     except RecursionError:
         raise TpirError(f"program {program.name} is nested too deeply to print") from None
 
 
-def _header(header: Header) -> Iterator[str]:
+def _header(program: Program) -> Iterator[str]:
+    header = program.header
     yield f"program {Names.label(header.name)};"
     yield f"context {header.context};"
     yield from _values("vocabulary", header.vocabulary)
@@ -70,6 +74,8 @@ def _header(header: Header) -> Iterator[str]:
         yield from _values("labels", header.labels)
     if header.causal:
         yield "causal;"
+    if any(is_mixed(node.type) for node in program.nodes):
+        yield "mixed;"
     if header.accepts is not None:
         yield from wrapped(f"accepts {header.accepts};")
 
@@ -152,7 +158,9 @@ class _Printer:
             case Indices():
                 return "indices()"
             case Map(function):
-                return self._map(function, operands)
+                return self._map(node, function, operands)
+            case Uniform():
+                return f"uniform({operands[0]})"
             case Select():
                 return f"select({', '.join(operands)}, {self._predicate(node.op)})"
             case And() | Or():
@@ -181,13 +189,17 @@ class _Printer:
         open_ = self._nesting.is_nested(node) and isinstance(node.op, And | Or | Not)
         return f"({text})" if open_ else text
 
-    def _map(self, function: Table | Expression | ReluFunction, operands: list[str]) -> str:
+    def _map(
+        self, node: Node, function: Table | Expression | ReluFunction, operands: list[str]
+    ) -> str:
         if isinstance(function, Table):
             name = self._table(function, "table", table_items(function))
             return f"{name}({', '.join(operands)})"
         if isinstance(function, ReluFunction):
             return f"{self._relu(function)}({', '.join(operands)})"
-        if len(set(operands)) == len(operands) and is_plain(function, len(operands)):
+        types = tuple(operand.type for operand in node.operands)
+        distinct = len(set(operands)) == len(operands)
+        if distinct and is_plain(function, len(operands)) and is_eager(function, types):
             return print_expression(function, operands)
         parameters = [f"${k + 1}" for k in range(len(operands))]
         return f"map({', '.join([print_expression(function, parameters), *operands])})"

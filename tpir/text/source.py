@@ -10,7 +10,7 @@ from functools import cached_property
 from tpir.errors import TpirError
 from tpir.span import Span
 
-_COMMENT = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#([^\n]*)')
+_COMMENT = re.compile(r'(?<!\w)e"(?:[^"\\\n]|\\[^\n])*"|"[^"\n]*"|#([^\n]*)')
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ Every node knows where it stands: ``start`` and ``end`` are character offsets, w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from tpir.ir.expressions import BinaryOp, UnaryOp
+from tpir.ir.expressions import BinaryOp
 from tpir.ir.ops import Pool
 from tpir.ir.values import Value
 
@@ -45,11 +46,19 @@ class Group(Syntax):
     inner: Expression
 
 
+class Sign(Enum):
+    """Operators that stand before their operand."""
+
+    MINUS = "-"
+    PLUS = "+"
+    NOT = "not"
+
+
 @dataclass(frozen=True)
 class Unary(Syntax):
-    """``- operand`` or ``not operand``."""
+    """``- operand``, ``+ operand`` or ``not operand``."""
 
-    op: UnaryOp
+    op: Sign
     operand: Expression
 
 
@@ -80,10 +89,52 @@ class Call(Syntax):
 
 
 @dataclass(frozen=True)
+class Index(Syntax):
+    """``value [ index ]``."""
+
+    value: Expression
+    index: Expression
+
+
+@dataclass(frozen=True)
+class Contains(Syntax):
+    """``element in container``."""
+
+    element: Expression
+    container: Expression
+
+
+@dataclass(frozen=True)
 class ListLiteral(Syntax):
     """``[ items ]``."""
 
     items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class DictLiteral(Syntax):
+    """``{ key: value, … }``."""
+
+    items: tuple[tuple[Expression, Expression], ...]
+
+
+@dataclass(frozen=True)
+class ListComprehension(Syntax):
+    """``[ element for names in iterable ]``."""
+
+    element: Expression
+    names: tuple[Name, ...]
+    iterable: Expression
+
+
+@dataclass(frozen=True)
+class DictComprehension(Syntax):
+    """``{ key: value for names in iterable }``."""
+
+    key: Expression
+    value: Expression
+    names: tuple[Name, ...]
+    iterable: Expression
 
 
 @dataclass(frozen=True)
@@ -118,7 +169,21 @@ class Operator(Syntax):
 
 
 Expression = (
-    Name | Literal | Group | Unary | Binary | IfElse | Call | ListLiteral | Parameter | Readout
+    Name
+    | Literal
+    | Group
+    | Unary
+    | Binary
+    | IfElse
+    | Contains
+    | Call
+    | Index
+    | ListLiteral
+    | DictLiteral
+    | ListComprehension
+    | DictComprehension
+    | Parameter
+    | Readout
 )
 Argument = Expression | Keyword | Operator
 
@@ -203,7 +268,9 @@ class ReluUnit(Syntax):
 
 @dataclass(frozen=True)
 class HeaderItem(Syntax):
-    """A line of the header; ``content`` of ``causal`` is True, of ``accepts`` the form's text."""
+    """A line of the header; ``content`` of ``causal`` and ``mixed`` is True, of ``accepts`` the
+    form's text.
+    """
 
     keyword: str
     content: Value | Values
@@ -211,16 +278,57 @@ class HeaderItem(Syntax):
 
 @dataclass(frozen=True)
 class Assign(Syntax):
-    """``name = value;``."""
+    """``name, name = value, value;``."""
 
-    name: str
-    value: Expression
+    names: tuple[Name, ...]
+    values: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Bare(Syntax):
     """``value;``."""
 
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Define(Syntax):
+    """``def name(parameters) { body return values; }``."""
+
+    name: Name
+    parameters: tuple[Name, ...]
+    body: tuple[Inner, ...]
+    returns: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Loop(Syntax):
+    """``for names in iterable { body }``."""
+
+    names: tuple[Name, ...]
+    iterable: Expression
+    body: tuple[Inner, ...]
+
+
+@dataclass(frozen=True)
+class Load(Syntax):
+    """``load "path";``."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Command(Syntax):
+    """A command of the interactive prompt, in its words: ``examples off``; without an argument."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class SetExample(Syntax):
+    """``set example value``, for ``s-op`` or ``selector`` alone where ``subset`` says so."""
+
+    subset: str | None
     value: Expression
 
 
@@ -253,7 +361,8 @@ class ReluStatement(Syntax):
     biases: tuple[Weights, ...]
 
 
-Statement = Assign | Bare | Output | TableStatement | ReluStatement
+Inner = Assign | Bare | Define | Loop | Load
+Statement = Inner | Output | TableStatement | ReluStatement | Command | SetExample
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from lark import Token, Transformer
 
-from tpir.ir.expressions import BinaryOp, UnaryOp
+from tpir.ir.expressions import BinaryOp
 from tpir.ir.ops import Pool
 from tpir.ir.values import Value
 from tpir.text import syntax
@@ -25,6 +27,13 @@ class LiteralProblem(Exception):
         self.message, self.start, self.end = message, start, end
 
 
+@dataclass(frozen=True)
+class SetExampleText:
+    """A line ``set example …`` whose value is not read yet."""
+
+    line: Token
+
+
 class TreeBuilder(Transformer[Token, syntax.File]):
     """Runs inside the parser; holds no state, so one parser serves every text."""
 
@@ -33,6 +42,11 @@ class TreeBuilder(Transformer[Token, syntax.File]):
         header = [c for c in children if isinstance(c, syntax.HeaderItem)]
         rest = [c for c in children if c is not None and not isinstance(c, syntax.HeaderItem)]
         return syntax.File(tuple(header), tuple(rest))
+
+    def lone(self, children: Children) -> syntax.Expression:
+        """An expression alone."""
+        expression: syntax.Expression = children[0]
+        return expression
 
     # ---- header
 
@@ -50,8 +64,11 @@ class TreeBuilder(Transformer[Token, syntax.File]):
         return syntax.HeaderItem(_start(keyword), _end(name), "program", text)
 
     def causal_item(self, children: Children) -> syntax.HeaderItem:
-        """``causal;``."""
-        return syntax.HeaderItem(_start(children[0]), _end(children[0]), "causal", True)
+        """``causal;``, ``mixed;``."""
+        word = children[0]
+        return syntax.HeaderItem(_start(word), _end(word), str(word), True)
+
+    mixed_item = causal_item
 
     def accepts_item(self, children: Children) -> syntax.HeaderItem:
         """``accepts form;``: the form has a grammar of its own. The span is the form's."""
@@ -60,19 +77,44 @@ class TreeBuilder(Transformer[Token, syntax.File]):
 
     # ---- statements
 
-    def first_statement(self, children: Children) -> syntax.Statement:
-        """A statement (the rule only separates header and body)."""
-        statement: syntax.Statement = children[0]
-        return statement
-
     def assign(self, children: Children) -> syntax.Assign:
-        """``name = value;``."""
-        name, value, semicolon = children
-        return syntax.Assign(_start(name), _end(semicolon), str(name), value)
+        """``name, name = value, value;``."""
+        *parts, semicolon = children
+        names, values = _names(parts), _after_names(parts)
+        return syntax.Assign(names[0].start, _end(semicolon), names, tuple(values))
 
     def bare(self, children: Children) -> syntax.Bare:
         """``value;``."""
         return syntax.Bare(children[0].start, _end(children[1]), children[0])
+
+    def load(self, children: Children) -> syntax.Load:
+        """``load "path";``."""
+        word, path, semicolon = children
+        return syntax.Load(_start(word), _end(semicolon), str(_scalar(path)))
+
+    def define(self, children: Children) -> syntax.Define:
+        """``def name(parameters) { body return values; }``."""
+        word, name, *rest = (child for child in children if child is not None)
+        keyword = next(k for k, c in enumerate(rest) if isinstance(c, Token) and c.type == "RETURN")
+        parameters = _names(rest[:keyword])
+        body, returns = rest[len(parameters) : keyword], rest[keyword + 1 : -2]
+        start, end = _start(word), _end(rest[-1])
+        return syntax.Define(start, end, _names([name])[0], parameters, tuple(body), tuple(returns))
+
+    def loop(self, children: Children) -> syntax.Loop:
+        """``for names in iterable { body }``."""
+        word, *parts, brace = children
+        names, (iterable, *body) = _names(parts), _after_names(parts)
+        return syntax.Loop(_start(word), _end(brace), names, iterable, tuple(body))
+
+    def set_example(self, children: Children) -> SetExampleText:
+        """``set example value``: the value is read later, it ends with its line."""
+        return SetExampleText(children[0])
+
+    def command(self, children: Children) -> syntax.Command:
+        """``examples off`` and the like."""
+        (word,) = children
+        return syntax.Command(_start(word), _end(word), " ".join(word.split()))
 
     def output_named(self, children: Children) -> syntax.Output:
         """``output name = value;``."""
@@ -133,10 +175,33 @@ class TreeBuilder(Transformer[Token, syntax.File]):
         found = tuple(i for i in items if i is not None)
         return syntax.ListLiteral(_start(left), _end(right), found)
 
+    def entry(self, children: Children) -> tuple[syntax.Expression, syntax.Expression]:
+        """``key: value``."""
+        key, value = children
+        return key, value
+
+    def dict_literal(self, children: Children) -> syntax.DictLiteral:
+        """``{ key: value, … }``."""
+        left, *items, right = children
+        found = tuple(i for i in items if i is not None)
+        return syntax.DictLiteral(_start(left), _end(right), found)
+
+    def list_comprehension(self, children: Children) -> syntax.ListComprehension:
+        """``[ element for names in iterable ]``."""
+        left, element, *parts, right = children
+        names, (iterable,) = _names(parts), _after_names(parts)
+        return syntax.ListComprehension(_start(left), _end(right), element, names, iterable)
+
+    def dict_comprehension(self, children: Children) -> syntax.DictComprehension:
+        """``{ key: value for names in iterable }``."""
+        left, (key, value), *parts, right = children
+        names, (iterable,) = _names(parts), _after_names(parts)
+        return syntax.DictComprehension(_start(left), _end(right), key, value, names, iterable)
+
     def unary(self, children: Children) -> syntax.Unary:
         """``- operand``, ``not operand``."""
         sign, operand = children
-        return syntax.Unary(_start(sign), operand.end, UnaryOp(str(sign)), operand)
+        return syntax.Unary(_start(sign), operand.end, syntax.Sign(str(sign)), operand)
 
     def binary(self, children: Children) -> syntax.Binary:
         """``left op right``."""
@@ -147,6 +212,16 @@ class TreeBuilder(Transformer[Token, syntax.File]):
         """``then if condition else otherwise``."""
         then, condition, otherwise = children
         return syntax.IfElse(then.start, otherwise.end, then, condition, otherwise)
+
+    def contains(self, children: Children) -> syntax.Contains:
+        """``element in container``."""
+        element, container = children
+        return syntax.Contains(element.start, container.end, element, container)
+
+    def index(self, children: Children) -> syntax.Index:
+        """``value [ index ]``."""
+        value, index, right = children
+        return syntax.Index(value.start, _end(right), value, index)
 
     def call(self, children: Children) -> syntax.Call:
         """``function ( arguments )``."""
@@ -269,6 +344,16 @@ def _readout(
     return syntax.Readout(_start(word), _end(brace), pool, float32 is not None, found)
 
 
+def _names(parts: Children) -> tuple[syntax.Name, ...]:
+    """The names that stand at the beginning."""
+    leading = itertools.takewhile(lambda part: isinstance(part, Token), parts)
+    return tuple(syntax.Name(_start(name), _end(name), str(name)) for name in leading)
+
+
+def _after_names(parts: Children) -> Children:
+    return list(itertools.dropwhile(lambda part: isinstance(part, Token), parts))
+
+
 def _start(part: Any) -> int:
     return part.start_pos or 0 if isinstance(part, Token) else int(part.start)
 
@@ -298,7 +383,7 @@ def _scalar(token: Token) -> Value:
     if token.type in ("SIGNED", "NUMBER"):
         return _number(token)
     if token.type == "STRING":
-        return token[1:-1] if "\\" not in token else str(json.loads(token))
+        return str(json.loads(token[1:])) if token.startswith("e") else str(token[1:-1])
     return token.type == "TRUE"
 
 

@@ -1,0 +1,1 @@
+"""Libraries in ``.rasp``: ``std`` is always there, others are loaded by name."""

@@ -1,0 +1,108 @@
+"""``load "file";`` and the libraries that come with tpir."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from tpir.text import syntax
+from tpir.text.notes import Notes, notes_of
+from tpir.text.parser import parse_syntax
+from tpir.text.problems import Heading, RaspError
+from tpir.text.scope import Scope
+from tpir.text.source import Source
+from tpir.text.statements import Runner
+from tpir.text.world import World
+
+SUFFIX = ".rasp"
+STANDARD = "std"
+
+
+def run_library(world: World, scope: Scope) -> None:
+    """Run the standard library in a scope."""
+    file, source = library_text(STANDARD)
+    runner = Runner(world, source, scope)
+    for statement in file.statements:  # without its comments: they would be printed with programs
+        runner.run(statement, Notes())  # type: ignore[arg-type]
+
+
+@cache
+def library_text(name: str) -> tuple[syntax.File, Source]:
+    """A library that comes with tpir, read once."""
+    source = library_source(name)
+    assert source is not None
+    return parse_syntax(source), source
+
+
+@cache
+def library_source(name: str) -> Source | None:
+    """The text of a library that comes with tpir; None if there is none of that name."""
+    found = files("tpir.library") / f"{name}{SUFFIX}"
+    return Source(f"{name}{SUFFIX}", found.read_text(encoding="utf-8")) if found.is_file() else None
+
+
+def find_file(path: str, loader: Source) -> tuple[syntax.File, Source] | None:
+    """The file that ``load`` means, read. Raises TpirError where it is no ``.rasp``."""
+    source = find_source(path, loader)
+    if source is None:
+        return None
+    if source == library_source(path):
+        return library_text(path)
+    return parse_syntax(source), source
+
+
+def find_source(path: str, loader: Source) -> Source | None:
+    """The file that ``load`` means: beside the text that loads it, here, or a library of tpir's."""
+    beside = Path(loader.name).parent
+    for folder in dict.fromkeys((beside, Path())):
+        found = folder / f"{path}{SUFFIX}"
+        if found.is_file():
+            return Source(str(found), read_source(found))
+    return library_source(path)
+
+
+def read_source(path: Path) -> str:
+    """The text of a file. Raises RaspError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RaspError(
+            f"{path} cannot be read: {error}",
+            said=f"could not read file: {path}",
+            heading=Heading.IGNORED,
+        ) from None
+
+
+def load_file(world: World, load: syntax.Load, source: Source, scope: Scope) -> None:
+    """Run another file; what it names, but for leading underscores, is named here too."""
+    found = find_file(load.path, source)
+    if found is None:
+        raise no_file(load, source)
+    with world.nested_load(source.span(load.start, load.end)):
+        run_file(world, *found, Scope(world.base, load.path, exported_to=scope))
+
+
+def no_file(load: syntax.Load, source: Source) -> RaspError:
+    """The error of a ``load`` that finds no file."""
+    name = f"{load.path}{SUFFIX}"
+    return RaspError(
+        f"there is no file {name}",
+        said=f"could not find file: {name}",
+        heading=Heading.IGNORED,
+        span=source.span(load.start, load.end),
+        notes=["a file is looked for beside the one that loads it, then where tpir runs"],
+    )
+
+
+def run_file(world: World, file: syntax.File, source: Source, scope: Scope) -> None:
+    """Run a file in a scope. Headers, outputs and commands of a loaded file mean nothing there."""
+    runner = Runner(world, source, scope)
+    for statement, notes in zip(file.statements, notes_of(source, file.statements), strict=True):
+        match statement:
+            case syntax.TableStatement() | syntax.ReluStatement():
+                runner.define_table(statement, notes)
+            case syntax.Output() | syntax.Command() | syntax.SetExample():
+                continue
+            case _:
+                runner.run(statement, notes)

@@ -1,0 +1,137 @@
+"""Sequences and selectors of a program that is not yet fitted to a vocabulary and a context.
+
+Elaboration makes *open* nodes: their types, and so their tables, are not known before
+``tpir.text.specialise`` is told what the inputs are. One graph serves any number of inputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tpir.errors import TpirError
+from tpir.ir.expressions import Expression, UnaryOp
+from tpir.ir.functions import Domain
+from tpir.ir.ops import Aggregate, Op
+from tpir.ir.program import Node, Origin
+from tpir.ir.types import Selector, Width, size_of, values_of
+from tpir.ir.values import Value
+from tpir.text.notes import NOWHERE, Place
+from tpir.text.rows import MOST_ROWS, RowReader
+from tpir.text.source import Source
+from tpir.text.syntax import Syntax
+
+
+@dataclass(frozen=True)
+class Where:
+    """A piece of syntax in its text: what errors point at."""
+
+    source: Source
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, source: Source, syntax: Syntax) -> Where:
+        """The place of a piece of syntax."""
+        return cls(source, syntax.start, syntax.end)
+
+    def error(self, message: str, *notes: str) -> TpirError:
+        """An error at this place."""
+        return self.source.error(message, self.start, self.end, *notes)
+
+
+TOKENS_ASIS = "tokens_asis"
+"""What the tokens are called as they are."""
+
+
+@dataclass(eq=False)
+class OpenNode:
+    """One op on open operands; compared by identity.
+
+    ``label`` is the statement it stands in, ``name`` what it is called in programs if it has a name
+    of its own, ``title`` what the prompt calls it: as in the original, assignment renames it.
+    ``number`` grows in the order of creation.
+    """
+
+    op: Op | Deferred
+    operands: tuple[OpenNode, ...]
+    is_selector: bool
+    where: Where
+    number: int
+    label: str | None
+    title: str
+    name: str | None = None
+    place: Place = NOWHERE
+    comments: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the node comes from: its place in a model, and in the text."""
+        layer, part = self.place
+        return Origin(layer, part, self.where.source.span(self.where.start, self.where.end))
+
+
+class Deferred(ABC):
+    """An op that depends on the types of its operands."""
+
+    spelling: str
+    """What nodes of it are called where they have no name."""
+
+    @abstractmethod
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The op. Raises TpirError."""
+
+
+@dataclass(frozen=True)
+class Infix(Deferred):
+    """Operators applied at each position.
+
+    All parts are computed everywhere, as if each were a sequence of its own: what stands behind
+    ``if`` or ``or`` fails wherever it can. (``map`` nodes compute only what they need.)
+    """
+
+    expression: Expression
+    spelling = "map"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """Not one op: see ``specialise``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TokensAs(Deferred):
+    """``tokens_str`` and the like: the tokens, converted; they may mix words with other values."""
+
+    conversion: UnaryOp
+    spelling = "tokens"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """Not one op: see ``specialise``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OpenAggregate(Deferred):
+    """``aggregate`` with the default that was given: none for a hard selector, else 0."""
+
+    default: Value | None
+    spelling = "aggregate"
+
+    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
+        """The aggregate for this selector."""
+        if self.default is None and operands[0].type != Selector(Width.ONE):
+            return Aggregate(0)
+        return Aggregate(self.default)
+
+
+def domain_of(node: Node, where: Where) -> Domain:
+    """The values of a node that a table is read over. Raises TpirError if they are not few."""
+    size = size_of(node.type)
+    if size is None or size > MOST_ROWS:
+        raise where.error(
+            f"a table needs a finite set of values here, {node.name} is of type {node.type}"
+        )
+    values = values_of(node.type)
+    assert values is not None
+    return values
