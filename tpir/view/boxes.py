@@ -21,6 +21,7 @@ from tpir.ir.ops import (
     Select,
     SelectorWidth,
     Tokens,
+    Uniform,
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector, number_bounds
@@ -135,6 +136,8 @@ def _content(node: Node) -> tuple[list[Line], Kind]:
             return [Line("the position, from 0")], Kind.INPUT
         case Map():
             return _map_lines(node.op, names), Kind.MAP
+        case Uniform():
+            return [Line(f"{names[0]}, all words or none")], Kind.MAP
         case Aggregate() | AggregateSum():
             sums = isinstance(node.op, AggregateSum)
             lines = [*_selector_lines(node.operands[0]), Line(f"values  {names[1]}", Role.VALUES)]
@@ -290,7 +293,7 @@ def _operand_roles(node: Node) -> list[Role]:
             return [Role.SELECTOR, Role.VALUES]
         case Classify() | ClassifyPooled():
             return [Role.FEATURE] * len(node.operands)
-        case Map():
+        case Map() | Uniform():
             return [Role.ARGUMENT] * len(node.operands)
     return [Role.SELECTOR] * len(node.operands)
 

@@ -10,8 +10,10 @@ from tpir.ir.expressions import (
     Argument,
     Binary,
     BinaryOp,
+    DictIndex,
     Expression,
     IfElse,
+    ListIndex,
     Literal,
     Unary,
     UnaryOp,
@@ -142,8 +144,8 @@ def _expression(expression: Expression, names: Sequence[str]) -> tuple[str, int]
             return names[index], _ATOM
         case Literal(value):
             return show_value(value), _ATOM
-        case Unary(UnaryOp.INDICATOR, operand):
-            return f"indicator({expression_text(operand, names)})", _ATOM
+        case Unary(op, operand) if op not in (UnaryOp.NOT, UnaryOp.NEGATE):
+            return f"{op.value}({expression_text(operand, names)})", _ATOM
         case Unary(op, operand):
             space = " " if op is UnaryOp.NOT else ""
             return f"{op.value}{space}{_inside(operand, names, _PREFIX)}", _PREFIX
@@ -151,6 +153,13 @@ def _expression(expression: Expression, names: Sequence[str]) -> tuple[str, int]
             binding = _BINDING.get(op, _COMPARING)
             first, second = _inside(left, names, binding), _inside(right, names, binding + 1)
             return f"{first} {op.value} {second}", binding
+        case ListIndex(items, index):
+            shown = ", ".join(map(show_value, items))
+            return f"[{shown}][{expression_text(index, names)}]", _ATOM
+        case DictIndex(keys, items, index):
+            pairs = zip(keys, items, strict=True)
+            shown = ", ".join(f"{show_value(k)}: {show_value(v)}" for k, v in pairs)
+            return f"{{{shown}}}[{expression_text(index, names)}]", _ATOM
         case IfElse(then, condition, otherwise):
             parts = [_inside(part, names, 1) for part in (then, condition, otherwise)]
             return f"{parts[0]} if {parts[1]} else {parts[2]}", 0
