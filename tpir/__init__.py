@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tpir.equiv.verdict import Verdict
     from tpir.errors import TpirError
     from tpir.ir.program import Program
+    from tpir.repl.magic import Shell
 
 __all__ = [
     "Artefact",
@@ -55,6 +56,12 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """The public names, for completion."""
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: Shell) -> None:
+    """``%load_ext tpir`` in a notebook: the magics ``%rasp`` and ``%%rasp``."""
+    display = import_module("IPython.display").display
+    import_module("tpir.repl.magic").load(shell, display)
 
 
 if "IPython" in sys.modules:

@@ -29,6 +29,7 @@ from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.passes.pipeline import level as passes_of_level
 from tpir.passes.pipeline import parse_pipeline, run_pipeline
+from tpir.semantics.interpreter import failure_error
 from tpir.text import parse, print_program
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def run(
     finally:
         runner.close()
     if outcome.values is None:
-        raise TpirError(f"the program fails on this input: {outcome.failure}")
+        raise failure_error(outcome, artefact.program, tokens)
     return outcome.values
 
 

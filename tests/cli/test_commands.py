@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TINY, Cli, World
+from tests.cli.conftest import TINY, Answer, Cli, World
 from tpir.passes.base import PassResult
 from tpir.passes.cse import Cse
 from tpir.text import parse
 
-COMMANDS = (
-    "train lower opt emit compile run check roundtrip eval show diff info".split()  # noqa: SIM905
-)
+COMMANDS = (  # noqa: SIM905
+    "train lower opt emit compile run generate repl check roundtrip eval show diff info lint"
+).split()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -58,7 +58,8 @@ def test_run_writes_failures_and_named_outputs(cli: Cli, tmp_path: Path) -> None
     path, inputs = tmp_path / "p.rasp", tmp_path / "in.jsonl"
     path.write_text(
         "context 2; vocabulary {0, 1};\n"
-        "half = 1 / tokens;\ntwice = tokens + tokens;\noutput half = half;\noutput twice = twice;\n"
+        "half = 1 / tokens_int;\ntwice = tokens_int + tokens_int;\n"
+        "output half = half;\noutput twice = twice;\n"
     )
     inputs.write_text("[1, 1]\n[0, 1]\n")
     answer = cli("run", path, "--input", inputs)
@@ -67,7 +68,12 @@ def test_run_writes_failures_and_named_outputs(cli: Cli, tmp_path: Path) -> None
     assert cli("run", path, "--tokens", "1").out == "half: 1.0\ntwice: 2\n"
     failed = cli("run", path, "--tokens", "0 1")
     assert (failed.status, failed.out) == (2, "")
-    assert failed.err == "error: the program fails on this input: division by zero\n"
+    assert failed.err == (
+        f"error: {path}:2:8: the program fails on this input: division by zero\n"
+        "    half = 1 / tokens_int;\n"
+        "           ^^^^^^^^^^^^^^\n"
+        "  note: in half at position 0: tokens_int is 0\n"
+    )
 
 
 def test_lower_opt_emit_compile_keep_the_meaning(cli: Cli, world: World, tmp_path: Path) -> None:
@@ -186,7 +192,9 @@ def test_eval_counts_labels_that_are_there(cli: Cli, world: World, tmp_path: Pat
 
 def test_eval_takes_words_for_numbers(cli: Cli, tmp_path: Path) -> None:
     path, data = tmp_path / "p.rasp", tmp_path / "data.jsonl"
-    path.write_text("context 2; vocabulary {1, 2};\ntwice = tokens + tokens;\noutput twice;\n")
+    path.write_text(
+        "context 2; vocabulary {1, 2};\ntwice = tokens_asis + tokens_asis;\noutput twice;\n"
+    )
     data.write_text('{"tokens": ["1", "2"], "labels": ["2", "5"]}\n')
     found = json.loads(cli("eval", path, "--data", data, "--json").out)
     assert (found["overall"]["correct"], found["overall"]["labels"]) == (1, 2)
@@ -235,6 +243,44 @@ def test_info_knows_every_kind(cli: Cli, world: World) -> None:
         assert "vocabulary" in cli("info", form).out
     assert list(kinds.values()) == ["program", *["transformer-program"] * 2, "python"]
     assert len(prints) == 1
+
+
+def test_info_counts_layers_and_heads(cli: Cli, world: World, tmp_path: Path) -> None:
+    path = tmp_path / "p.rasp"
+    path.write_text(
+        'context 3; vocabulary {"a", "b"};\n'
+        "one = aggregate(select(tokens, tokens, ==), indices);\n"
+        "two = aggregate(select(tokens, tokens, ==), 2 * indices);\n"
+        "three = aggregate(select(one, two, ==), tokens);\n"
+    )
+    assert "layers 2, heads 2+1 (shared 1+1)" in cli("info", path).out
+    facts = json.loads(cli("info", path, "--json").out)
+    assert facts["attention"] == {"layers": 2, "heads": [2, 1], "shared heads": [1, 1]}
+    assert "attention" not in json.loads(cli("info", world.python, "--json").out)
+
+
+def test_lint_warns_and_strict_fails(cli: Cli, world: World, tmp_path: Path) -> None:
+    path = tmp_path / "p.rasp"
+    path.write_text("# a comment\nx = 2^3^2;\ny = (\n    not x == 2);\n")
+    answer = cli("lint", path)
+    assert (answer.status, answer.err) == (0, "2 warnings\n")
+    assert answer.out.startswith(f"warning: {path}:2:5: ^ groups from the left, unlike in Python\n")
+    assert "\n  note: this means (not x) == 2\n" in answer.out
+    strict = cli("lint", world.rasp, path, "--strict")
+    assert (strict.status, strict.out) == (2, answer.out)
+    assert cli("lint", world.rasp, "--strict") == Answer(0, "", "0 warnings\n")
+    assert json.loads(cli("lint", path, "--json").out)[1] == {
+        "file": str(path),
+        "line": 4,
+        "column": 5,
+        "width": 10,
+        "message": "not binds tighter than ==, unlike in Python",
+        "suggestion": "(not x) == 2",
+    }
+    assert json.loads(cli("lint", world.rasp, "--json").out) == []
+    path.write_text("x = ;")
+    assert cli("lint", path).err.startswith(f"error: {path}:1:5: expected an expression")
+    assert cli("lint", tmp_path / "none.rasp").err.startswith("error: cannot read ")
 
 
 def test_train_writes_a_run_that_the_other_commands_take(cli: Cli, tmp_path: Path) -> None:

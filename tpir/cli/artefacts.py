@@ -45,9 +45,14 @@ def _refuse_idle_options(artefact: Artefact, options: ReadOptions) -> None:
         raise TpirError(f"{path} has a vocabulary of its own; --vocab cannot change it")
 
 
+def is_text(path: Path) -> bool:
+    """Whether a path is a file of .rasp text, as far as its name says."""
+    return path.is_file() and path.suffix not in _OTHERS
+
+
 def specialised(path: Path, options: ReadOptions, inputs: Sequence[Sequence[Value]]) -> ReadOptions:
     """Options that specialise a .rasp file without a header to the inputs it is to be run on."""
-    if not path.is_file() or path.suffix in _OTHERS:
+    if not is_text(path):
         return options
     if not needs_specialising(read_text(path), name=str(path)):
         return options

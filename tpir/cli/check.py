@@ -19,6 +19,7 @@ from tpir.cli.options import (
     Require,
     Samples,
     Seed,
+    Strict,
     Vocab,
     check_require,
     read_options,
@@ -48,6 +49,7 @@ def check(
     vocab: Vocab = None,
     max_length: MaxLength = None,
     accepts: Accepts = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Compare two artefacts of any kind: proved, refuted or tested.
@@ -69,7 +71,7 @@ def check(
       tpir check old.rasp new.rasp --on both --samples 100000
     """
     check_require(require)
-    options = read_options(vocab, max_length, accepts)
+    options = read_options(vocab, max_length, accepts, strict=strict)
     left, right = load(a, options), load(b, options)
     effort = Effort(limit, samples, seed)
     spaces = spaces_to_check(left, right, on)

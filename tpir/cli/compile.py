@@ -15,6 +15,7 @@ from tpir.cli.options import (
     Force,
     MaxLength,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -46,6 +47,7 @@ def compile_(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     force: Force = False,
 ) -> None:
     """Compile a program to the weights of a Transformer Program, which train on.
@@ -63,7 +65,9 @@ def compile_(
         raise TpirError(f"{out}: end its name in .safetensors, or say --format reference")
     if chosen == "safetensors" and out.suffix != ".safetensors":
         raise TpirError(f"{out}: the name of a safetensors file ends in .safetensors")
-    program = load_program(artefact, read_options(vocab, max_length, accepts, output))
+    program = load_program(
+        artefact, read_options(vocab, max_length, accepts, output, strict=strict)
+    )
     from tpir.backends.transformer_program import compile_transformer_program  # brings torch
     from tpir.models.checkpoint import save_checkpoint, save_reference
 

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
-
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, TextIO
 
 from tpir.files import write_atomic
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _UNBOUNDED = 100_000
 """Columns of a console that is no terminal: nothing is cut off in a file or a pipe."""
@@ -35,6 +35,8 @@ def show_aside(renderable: RenderableType) -> None:
 
 
 def _rendered(renderable: RenderableType, stream: TextIO) -> str:
+    from rich.console import Console  # here, as most commands print text
+
     width = None if stream.isatty() else _UNBOUNDED
     console = Console(file=stream, width=width, highlight=False, markup=False)
     with console.capture() as capture:
@@ -73,6 +75,15 @@ def write(path: Path | None, text: str, *, force: bool) -> None:
 @contextmanager
 def progress(what: str) -> Iterator[Advance]:
     """A bar on standard error, gone when done; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(

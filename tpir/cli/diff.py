@@ -10,7 +10,7 @@ import typer
 
 from tpir.cli.artefacts import load_program
 from tpir.cli.console import show, show_json
-from tpir.cli.options import Accepts, Json, MaxLength, OutputName, Vocab, read_options
+from tpir.cli.options import Accepts, Json, MaxLength, OutputName, Strict, Vocab, read_options
 from tpir.view.diff import difference
 
 Side = Annotated[
@@ -25,6 +25,7 @@ def diff(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Show what differs between two programs, node by node and row by row.
@@ -40,7 +41,7 @@ def diff(
       tpir diff sort.rasp sort.min.rasp
       tpir diff runs/sort sort.rasp
     """
-    options = read_options(vocab, max_length, accepts, output)
+    options = read_options(vocab, max_length, accepts, output, strict=strict)
     found = difference(load_program(a, options), load_program(b, options))
     if as_json:
         show_json(dataclasses.asdict(found))

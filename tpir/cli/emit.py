@@ -16,6 +16,7 @@ from tpir.cli.options import (
     MaxLength,
     OutFile,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -34,9 +35,10 @@ def emit(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     force: Force = False,
 ) -> None:
-    """Emit a program as a stand-alone Python module that imports nothing.
+    """Emit a program as a stand-alone Python module.
 
     Examples:
 
@@ -46,5 +48,7 @@ def emit(
     """
     if language != "python":
         raise TpirError(f"cannot emit {language}: there is python")
-    program = load_program(artefact, read_options(vocab, max_length, accepts, output))
+    program = load_program(
+        artefact, read_options(vocab, max_length, accepts, output, strict=strict)
+    )
     write(out, emit_python(program), force=force)

@@ -19,6 +19,7 @@ from tpir.cli.options import (
     Json,
     MaxLength,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -44,6 +45,7 @@ def eval_(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Measure accuracy against labels, overall and by length of the input.
@@ -57,7 +59,7 @@ def eval_(
       tpir eval sort.min.rasp --data test.jsonl
       tpir eval runs/sort --data test.jsonl.gz --json
     """
-    loaded = load(artefact, read_options(vocab, max_length, accepts, output))
+    loaded = load(artefact, read_options(vocab, max_length, accepts, output, strict=strict))
     rows, gold = read_labelled(data)
     tokens = [in_vocabulary(row, loaded.vocabulary) for row in rows]
     with progress("running") as advance:

@@ -15,6 +15,7 @@ from tpir.cli.options import (
     Json,
     MaxLength,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -22,6 +23,7 @@ from tpir.equiv.artefact import Artefact, Kind, read_text
 from tpir.ir.values import show_value
 from tpir.passes.base import size_of_program
 from tpir.text import print_program
+from tpir.view.heads import HeadCount, count_heads
 
 _SIZES = (
     "n_layers",
@@ -45,9 +47,13 @@ def info(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Say what an artefact is: kind, sizes, input space and how many inputs, fingerprint.
+
+    Layers and heads are counted as in Weiss et al. (2021): heads of each layer as they are written,
+    and with equal selectors of a layer shared. selector_width takes two heads, as it does there.
 
     A checkpoint's fingerprint is that of the program it lowers to. Equal programs have equal
     fingerprints. An emitted module says which program it was emitted from; whether it still does
@@ -59,10 +65,10 @@ def info(
       tpir info runs/sort
       tpir info sort.min.rasp --json
     """
-    loaded = load(artefact, read_options(vocab, max_length, accepts, output))
+    loaded = load(artefact, read_options(vocab, max_length, accepts, output, strict=strict))
     facts = _facts(loaded)
     if as_json:
-        show_json(facts)
+        show_json({name: _plain(value) for name, value in facts.items()})
     else:
         show(_table(facts))
 
@@ -112,8 +118,16 @@ def _program_facts(artefact: Artefact) -> dict[str, object]:
         "nodes": size.nodes,
         "rows": size.rows,
         "lines": print_program(program).count("\n"),
+        "attention": count_heads(program),
         "fingerprint": program.fingerprint,
     }
+
+
+def _plain(value: object) -> object:
+    """What JSON has for a fact."""
+    if isinstance(value, HeadCount):
+        return {"layers": value.layers, "heads": value.heads, "shared heads": value.shared}
+    return value
 
 
 def _table(facts: dict[str, object]) -> Table:

@@ -5,48 +5,56 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from tpir.cli.check import check
-from tpir.cli.compile import compile_
-from tpir.cli.diff import diff
-from tpir.cli.emit import emit
-from tpir.cli.eval import eval_
-from tpir.cli.info import info
-from tpir.cli.lower import lower
-from tpir.cli.opt import opt
-from tpir.cli.roundtrip import roundtrip
-from tpir.cli.run import run
-from tpir.cli.show import show_
-from tpir.cli.train import train
 from tpir.cli.verdicts import WRONG
 from tpir.errors import TpirError
 
 TRACEBACK = "TPIR_TRACEBACK"
 """Set this in the environment to see where an unexpected error came from."""
 
-app = typer.Typer(
-    name="tpir",
-    help="A compiler for Transformer Programs: trained models to .rasp text, simplified, to Python "
-    "and back to weights, every step checked.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("train")(train)
-app.command("lower")(lower)
-app.command("opt")(opt)
-app.command("emit")(emit)
-app.command("compile")(compile_)
-app.command("run")(run)
-app.command("check")(check)
-app.command("roundtrip")(roundtrip)
-app.command("eval")(eval_)
-app.command("show")(show_)
-app.command("diff")(diff)
-app.command("info")(info)
+COMMANDS = {
+    "train": "train:train",
+    "lower": "lower:lower",
+    "opt": "opt:opt",
+    "emit": "emit:emit",
+    "compile": "compile:compile_",
+    "run": "run:run",
+    "generate": "generate:generate",
+    "repl": "repl:repl",
+    "check": "check:check",
+    "roundtrip": "roundtrip:roundtrip",
+    "eval": "eval:eval_",
+    "show": "show:show_",
+    "diff": "diff:diff",
+    "info": "info:info",
+    "lint": "lint:lint_",
+}
+"""Each command, and the module and function that is imported when it is asked for."""
+
+
+def command_line(command: str | None = None) -> typer.Typer:
+    """The command line: with one command alone, so that it starts fast, or with all of them."""
+    app = typer.Typer(
+        name="tpir",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_tpir)
+    for name in COMMANDS if command not in COMMANDS else (command,):
+        module, _, function = COMMANDS[name].partition(":")
+        app.command(name)(getattr(import_module(f"tpir.cli.{module}"), function))
+    return app
+
+
+def _tpir() -> None:
+    """A compiler for Transformer Programs: trained models to .rasp text, simplified, to Python
+    and back to weights, every step checked.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     required. Errors are one line on standard error, with the place in a source text where there is
     one; never a traceback, unless TPIR_TRACEBACK is set.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="tpir")
+        command_line(given[0] if given else None)(args=given, prog_name="tpir")
     except SystemExit as status:
         return status.code if isinstance(status.code, int) else WRONG
     except TpirError as error:

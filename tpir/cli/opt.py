@@ -22,6 +22,7 @@ from tpir.cli.options import (
     OutputName,
     Samples,
     Seed,
+    Strict,
     Vocab,
     read_options,
 )
@@ -74,6 +75,7 @@ def opt(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     force: Force = False,
 ) -> None:
     """Simplify a program without changing what it means on any input it accepts.
@@ -92,7 +94,9 @@ def opt(
     if out is not None and out != STDOUT:
         check_writable(out, force=force)
     stages = stages_of(number, pipeline)
-    program = load_program(artefact, read_options(vocab, max_length, accepts, output))
+    program = load_program(
+        artefact, read_options(vocab, max_length, accepts, output, strict=strict)
+    )
     after_each = verifier(limit, samples, seed) if verify_each else None
     try:
         result = run_pipeline(program, stages, after_each=after_each, count_lines=count_lines)

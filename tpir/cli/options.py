@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tpir.cli.console import say
 from tpir.equiv.artefact import ReadOptions, read_text
 from tpir.errors import TpirError
 from tpir.ir.values import Value
@@ -45,6 +46,10 @@ Accepts = Annotated[
 OutputName = Annotated[
     str | None, typer.Option("--output", metavar="NAME", help="Which variable is the output.")
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="An error where a reader of Python would misread a .rasp file."),
+]
 OutFile = Annotated[
     Path | None,
     typer.Option("-o", metavar="FILE", help="Where to write; - is standard output."),
@@ -79,10 +84,15 @@ def read_options(
     max_length: int | None = None,
     accepts: str | None = None,
     output: str | None = None,
+    *,
+    strict: bool = False,
 ) -> ReadOptions:
-    """What the options say of a file that does not say it itself. Raises TpirError."""
+    """What the options say of a file that does not say it itself. Raises TpirError.
+
+    With ``strict`` a text that a reader of Python would misread is an error, else a warning.
+    """
     vocabulary, file = _vocabulary(vocab)
-    return ReadOptions(vocabulary, file, max_length, accepts, output)
+    return ReadOptions(vocabulary, file, max_length, accepts, output, strict, say)
 
 
 def check_require(require: str | None) -> None:

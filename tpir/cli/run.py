@@ -19,6 +19,7 @@ from tpir.cli.options import (
     MaxLength,
     OutFile,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -26,6 +27,7 @@ from tpir.equiv.artefact import Artefact
 from tpir.errors import TpirError
 from tpir.files import check_writable
 from tpir.ir.values import Value, show_value
+from tpir.semantics.interpreter import failure_error
 
 Tokens = Annotated[
     str | None, typer.Option("--tokens", metavar="'w1 w2'", help="An input, split on white space.")
@@ -50,6 +52,7 @@ def run(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     force: Force = False,
     as_json_: Json = False,
 ) -> None:
@@ -74,7 +77,7 @@ def run(
         raise TpirError("give an input: --tokens, --text or --input")
     if out is not None and str(out) != "-":
         check_writable(out, force=force)
-    options = read_options(vocab, max_length, accepts, output)
+    options = read_options(vocab, max_length, accepts, output, strict=strict)
     if given is not None:
         loaded = load(artefact, specialised(artefact, options, [given]))
         _run_one(loaded, in_vocabulary(given, loaded.vocabulary), out, force, as_json_)
@@ -93,13 +96,13 @@ def _run_one(
 ) -> None:
     outcome = run_all(artefact, [tokens])[0]
     if outcome.values is None:
-        raise TpirError(f"the program fails on this input: {outcome.failure}")
+        raise failure_error(outcome, artefact.program, tokens)
     if out is not None:
         write(out, json.dumps(as_json(outcome), ensure_ascii=False) + "\n", force=force)
     elif machine:
         show_json(as_json(outcome))
     else:
-        rows = {name: " ".join(map(_plain, row)) for name, row in outcome.values.items()}
+        rows = {name: " ".join(map(plain, row)) for name, row in outcome.values.items()}
         alone = len(rows) == 1
         write(
             None,
@@ -108,5 +111,6 @@ def _run_one(
         )
 
 
-def _plain(value: Value) -> str:
+def plain(value: Value) -> str:
+    """A value as a person reads it among others: words without quotes where they are plain."""
     return value if isinstance(value, str) and value.split() == [value] else show_value(value)

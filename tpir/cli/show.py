@@ -17,6 +17,7 @@ from tpir.cli.options import (
     Force,
     MaxLength,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
@@ -50,6 +51,7 @@ def show_(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     force: Force = False,
 ) -> None:
     """Draw a program as a graph, and trace an input: every variable at every position.
@@ -69,7 +71,7 @@ def show_(
         raise TpirError(f"{path}: end its name in .svg, .html or .dot")
     if path != STDOUT:
         check_writable(path, force=force)
-    options = read_options(vocab, max_length, accepts, output)
+    options = read_options(vocab, max_length, accepts, output, strict=strict)
     if given is not None:
         options = specialised(artefact, options, [given])
     program = load_program(artefact, options)

@@ -7,7 +7,7 @@ whose metadata says what it holds.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -71,13 +71,19 @@ class Artefact:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user says of a file that does not say it itself."""
+    """What the user says of a file that does not say it itself.
+
+    ``warn`` is told where a reader of Python would misread a program; with ``strict`` the first
+    such place is an error.
+    """
 
     vocabulary: tuple[Value, ...] | None = None
     vocabulary_file: Path | None = None
     context: int | None = None
     accepts: str | None = None
     output: str | None = None
+    strict: bool = False
+    warn: Callable[[str], None] | None = None
 
 
 def load_artefact(path: Path, options: ReadOptions = ReadOptions()) -> Artefact:
@@ -177,6 +183,8 @@ def _program(path: Path, options: ReadOptions) -> Artefact:
         vocabulary=options.vocabulary,
         context=options.context,
         output=options.output,
+        strict=options.strict,
+        warn=options.warn,
     )
     return program_artefact(program, path)
 
