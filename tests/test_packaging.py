@@ -68,12 +68,12 @@ def wheel(distributions: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def package_files(tracked: list[str]) -> set[str]:
-    """Where every module and grammar in git, and the typing marker, belong in a distribution."""
+    """Where modules, grammar, libraries and typing marker belong in a distribution."""
     linked = {name: f"tpir/{name}" for name in ("passes", "grammar")}
     files = set()
     for name in tracked:
         top = name.partition("/")[0]
-        if top in ("tpir", *linked) and name.endswith((".py", ".lark", ".typed")):
+        if top in ("tpir", *linked) and name.endswith((".py", ".lark", ".rasp", ".typed")):
             files.add(name.replace(top, linked.get(top, top), 1))
     return files
 
@@ -96,7 +96,9 @@ def test_sdist_is_complete(
     assert all(member.isfile() or member.isdir() for member in members)
     files = {m.name.partition("/")[2] for m in members if m.isfile()}
     also = {"pyproject.toml", "LICENSE", "Makefile", "constraints.txt"}
-    also |= {name for name in tracked if re.match(r"(tests|examples|benchmarks|docs)/.", name)}
+    also |= {
+        name for name in tracked if re.match(r"(tests|examples|benchmarks|docs|editors)/.", name)
+    }
     assert package_files | also <= files
     strays = {name for name in files if name.startswith("tpir/")} - package_files
     assert not strays
@@ -130,6 +132,15 @@ def test_commands_point_into_the_package(project: dict[str, Any], package_files:
         assert file in package_files
         tree = ast.parse((ROOT / file).read_text("utf-8"))
         assert function in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+
+
+def test_pygments_finds_the_lexer(project: dict[str, Any], package_files: set[str]) -> None:
+    (target,) = project["entry-points"]["pygments.lexers"].values()
+    module, _, name = target.partition(":")
+    file = f"{module.replace('.', '/')}.py"
+    assert file in package_files
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    assert name in {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
 
 
 def test_wheel_works_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
