@@ -123,7 +123,7 @@ def test_on_a_terminal(tmp_path: Path, bare: bool) -> None:
 
 def until(terminal: int, wanted: bytes) -> None:
     """Read what is printed until something is there."""
-    seen, deadline = b"", time.monotonic() + 60
+    seen, deadline = b"", time.monotonic() + 180
     while wanted not in seen:
         ready, _, _ = select.select([terminal], [], [], deadline - time.monotonic())
         assert ready, f"{wanted!r} is not in {seen!r}"

@@ -42,6 +42,7 @@ FUNCTIONS = (
     "selector_width",
     "round",
     "indicator",
+    "uniform",
     "range",
     "zip",
     "len",
