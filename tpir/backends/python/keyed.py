@@ -13,6 +13,7 @@ _SO_FAR = {
     Preference.FIRST: "first_so_far",
     Preference.LAST: "last_so_far",
 }
+_PLACES = {Preference.FIRST: "first_places", Preference.LAST: "last_places"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +74,15 @@ class Keyed:
         if self.so_far:
             helper = self.writer.use(_SO_FAR[order])
             return Call(helper, (self._keys, self._wanted, nothing))
-        row = f"{self._where}.get({self.want}, {'(0,)' if total else '()'})"
         if order is Preference.CLOSEST:
+            row = f"{self._where}.get({self.want}, {'(0,)' if total else '()'})"
             element = f"{self.writer.use('nearest')}({row}, i)"
             return Comprehension("[]", element, f"for i, x in enumerate({self._queries})")
-        end = "[0]" if order is Preference.FIRST else "[-1]"
-        clause = f"for x in {self._queries}"
-        if total:
-            return Comprehension("[]", f"{row}{end}", clause)
-        return Comprehension("[]", f"row{end} if row else None", f"for row in [{row} {clause}]")
+        helper = self.writer.use(_PLACES[order])
+        name = f"{order.value}_{self.writer.word(self.keys)}"
+        places = self.writer.stored(name, Call(helper, (self._keys,)))
+        found = f"{places}.get({self.want}{', 0' if total else ''})"
+        return Comprehension("[]", found, f"for x in {self._queries}")
 
     def rows(self) -> Code:
         """The positions that hold the wanted key, for each query."""

@@ -18,6 +18,18 @@ def places(keys):
     return where
 '''
 
+_FIRST_PLACES = '''
+def first_places(keys):
+    """For each key the first position that holds it."""
+    return dict(zip(reversed(keys), reversed(range(len(keys)))))
+'''
+
+_LAST_PLACES = '''
+def last_places(keys):
+    """For each key the last position that holds it."""
+    return dict(zip(keys, range(len(keys))))
+'''
+
 _NEAREST = '''
 def nearest(row, i):
     """The position nearest to i: others before i itself, of two at one distance the left."""
@@ -223,6 +235,8 @@ def best_so_far(scores, keys, queries):
 
 SELECTOR_SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "places": (_PLACES, ()),
+    "first_places": (_FIRST_PLACES, ()),
+    "last_places": (_LAST_PLACES, ()),
     "nearest": (_NEAREST, ()),
     "latest": (_LATEST, ()),
     "last_so_far": (_LAST_SO_FAR, ()),
