@@ -41,7 +41,6 @@ TRANSCRIPTS = (
 BROKEN_LIBRARIES = ("other_errors", "unknown_var")
 
 _MISREAD = re.compile(r"^((?:(?:>>|\.\.) (?:  )*)*)\t!! .* \t-- ignoring input$", re.MULTILINE)
-_SIGNATURE = re.compile(r"(library function: \w+)\(.*\)$", re.MULTILINE)
 
 ONLY_THEIRS = {"some_errors": "selector_width(tokens,tokens,==);"}
 """What their grammar refuses, and ours reads and then refuses: we say why in other words."""
@@ -51,7 +50,6 @@ def alike(printed: str) -> str:
     """A transcript without what may differ."""
     _, _, rest = printed.partition("\n")
     rest = rest.replace("RASP_support/rasplib function:", "library function:")
-    rest = _SIGNATURE.sub(r"\1", rest)
     return _MISREAD.sub(r"\1\t!!", rest)
 
 
