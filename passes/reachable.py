@@ -49,7 +49,7 @@ class Reachable(Pass):
     )
 
     def measure(self, program: Program) -> tuple[int, ...]:
-        """Operands other than ``indices``, then different rows of finite functions."""
+        """Operands other than ``indices``, then rows of functions that differ; constants have 0."""
         return (live_edges(program), sum(_different_rows(node.op) for node in program.live))
 
     def run(self, program: Program) -> PassResult:
@@ -185,8 +185,8 @@ class _Rules:
 
 def _different_rows(op: Op) -> int:
     match op:
-        case Map(Table(results=results)):
-            return len(distinct(results))
+        case Map(Table(domains=domains, results=results)):
+            return len(distinct(results)) if domains else 0
         case Map():
             return 1
         case Select(Relation(rows=rows)):

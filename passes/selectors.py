@@ -36,11 +36,12 @@ _COMPARED = 4096
 class Selectors(Pass):
     """Simplify selectors that are empty, full or do not depend on one of their sides.
 
-    Laws: key values that the keys never have select nothing; a relation whose rows are equal does
-    not depend on its queries; an empty selector depends on nothing; ``choose`` of nothing is the
-    first position, and the first position is always there to be chosen; each position is in its own
-    universe, so choosing position i at i copies the value; s and s = s, not not s = s, and so on;
-    only the order of a query's scores counts.
+    Laws: key values that the keys never have select nothing; of a causal program's positions none
+    comes after the query; a relation whose rows are equal does not depend on its queries; an empty
+    selector depends on nothing; ``choose`` of nothing is the first position, and the first position
+    is always there to be chosen; each position is in its own universe, so choosing position i at i
+    copies the value; s and s = s, not not s = s, and so on; only the order of a query's scores
+    counts.
 
         s = select(tokens, q, {0 -> "a"; 1 -> "a"})   →   s = select(tokens, indices, {_ -> "a"})
 
@@ -120,7 +121,10 @@ def _comparison(
     keys, queries = (values_of(o.type) or () for o in operands)
     if fails(node) or any(map(can_fail, operands)):
         return None
-    truths = {apply_binary(predicate.op, k, q) for k in keys for q in queries}
+    # In a causal program no query sees the positions behind it.
+    causal = rewriting.program.causal and all(map(is_indices, operands))
+    pairs = ((k, q) for k in keys for q in queries if not (causal and k > q))  # type: ignore[operator]
+    truths = {apply_binary(predicate.op, k, q) for k, q in pairs}
     if len(truths) > 1:
         return None
     truth = bool(truths.pop())

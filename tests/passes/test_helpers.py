@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.passes.laws import assert_laws
 from tpir.ir.builder import Builder
 from tpir.ir.exact_sums import sums_are_exact
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Literal
@@ -29,6 +30,7 @@ from tpir.ir.types import Categorical, Integer, Real
 from tpir.passes.dont_cares import fill_table
 from tpir.passes.failing import can_fail, fails
 from tpir.passes.narrowing import fits
+from tpir.passes.selectors import Selectors
 
 AB = Categorical(("a", "b"))
 
@@ -150,3 +152,16 @@ def test_filling_keeps_reached_rows_and_forgets_the_others() -> None:
         for place in np.argwhere(reached):
             arguments = [domains[k][p] for k, p in enumerate(place.tolist())]
             assert filled.table(*(arguments[k] for k in filled.kept)) == first(*arguments)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("operator", [BinaryOp.LESS, BinaryOp.LESS_EQUAL, BinaryOp.GREATER])
+def test_positions_behind_the_query_are_never_seen_in_a_causal_program(
+    causal: bool, operator: BinaryOp
+) -> None:
+    builder = Builder(Header(("a", "b"), 4, causal))
+    indices = builder.add(Indices())
+    seen = builder.add(Select(Comparison(operator)), [indices, indices])
+    program = builder.build({"seen": builder.add(SelectorWidth(), [seen])})
+    result = assert_laws(Selectors(), program)
+    assert result.changed is (causal and operator is not BinaryOp.LESS)
