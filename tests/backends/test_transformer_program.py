@@ -56,7 +56,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.types import values_of
-from tpir.ir.values import Value, show_value
+from tpir.ir.values import Value, show_value, sorted_values
 from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import Checkpoint, load_checkpoint
 from tpir.models.predict import predict
@@ -358,6 +358,23 @@ def test_written_by_hand() -> None:
     pair = make.map(Binary(BinaryOp.ADD, Argument(0), Argument(1)), count, make.indices)
     numbered = Classify(("A", "B"), (0.0, 7.0), (NumberWeights((2.0, 0.0)),))
     computes(make.builder.build({"output": make.builder.add(numbered, [pair])}))
+
+
+def test_sums_of_a_number_that_tables_make_of_the_token() -> None:
+    make = Maker(causal=True)
+    word = make.map(lambda t: "up" if t == "a" else "down", make.tokens)
+    number = make.map(lambda w, t: 2 if w == "up" else int(t == "b"), word, make.tokens)
+    every = make.builder.add(Select(Always(True)), [make.indices, make.indices])
+    computes(make.read(make.builder.add(AggregateSum(), [every, number])))
+
+
+def test_classes_of_values_that_python_finds_equal() -> None:
+    builder = Builder(Header((1, True, 1.0, "1"), 1))
+    tokens = builder.add(Tokens())
+    same = Relation((1, True, 1.0, "1"), ((1,), (True,), (1.0,), sorted_values(("1", True))))
+    looked = builder.add(Select(same), [tokens, tokens])
+    with pytest.raises(TpirError, match="matches one key value"):
+        compile_transformer_program(builder.build({"n": builder.add(SelectorWidth(), [looked])}))
 
 
 def refusals() -> dict[str, tuple[Program, str]]:

@@ -123,6 +123,7 @@ class _Legaliser:
         self.scored = scored(program)
         self.indices = self.builder.add(Indices(), name="indices")
         self.new: dict[Node, Node] = {}
+        self._columns: dict[Node, tuple[Value, ...] | None] = {}
 
     def run(self) -> Program:
         if len(self.program.outputs) != 1:
@@ -246,8 +247,8 @@ class _Legaliser:
         self, node: Node, keys: Node, queries: Node, rows: list[tuple[Value, ...]]
     ) -> Node:
         """Where no two different rows share a key value: the keys as classes, one for each row."""
-        classes = dict.fromkeys(row for row in rows if row)
-        number = {value_key(v): k for k, row in enumerate(classes) for v in row}
+        classes = dict.fromkeys(tuple(map(value_key, row)) for row in rows if row)
+        number = {key: k for k, row in enumerate(classes) for key in row}
         if len(number) != sum(map(len, classes)):
             raise refusal(node, "a query value matches one key value, here some match several")
         domain = _domain(keys)
@@ -357,9 +358,29 @@ class _Legaliser:
         return selected_counts(self.program, space, wanted)
 
     def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
-        if not is_numerical(operands[1]):
-            raise refusal(node, f"{operands[1].name} is no count and no number of the token")
-        return self._add(node, node.op, self._matches(node, operands[0]), operands[1])
+        summed = operands[1]
+        if not is_numerical(summed):
+            results = self._of_token(summed)
+            if results is None or not all(map(is_number, results)):
+                raise refusal(node, f"{summed.name} is no count and no number of the token")
+            tokens = self._add(summed, Tokens())
+            table = Table((_domain(tokens),), results)
+            summed = self._add(summed, Map(table), tokens, suffix="_of_token")
+        return self._add(node, node.op, self._matches(node, operands[0]), summed)
+
+    def _of_token(self, node: Node) -> tuple[Value, ...] | None:
+        """The values of a node for each token, where tables make it of nothing else; or None."""
+        if node not in self._columns:
+            column = None
+            if isinstance(node.op, Tokens):
+                column = _domain(node)
+            elif isinstance(node.op, Map) and isinstance(node.op.function, Table):
+                found = [self._of_token(operand) for operand in node.operands]
+                if found and None not in found:
+                    rows = zip(*(c for c in found if c is not None), strict=True)
+                    column = tuple(node.op.function(*row) for row in rows)
+            self._columns[node] = column
+        return self._columns[node]
 
     def _readout(
         self, node: Node, op: Classify | ClassifyPooled, operands: tuple[Node, ...]
