@@ -1,0 +1,48 @@
+"""The whole way from a program to weights."""
+
+from __future__ import annotations
+
+import torch
+
+from tpir.backends.transformer.legal import Legaliser
+from tpir.backends.transformer.plan import Plan
+from tpir.backends.transformer.planner import Planner
+from tpir.backends.transformer.weights import Directions, tensors_of
+from tpir.ir.program import Program
+from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
+
+
+def compile_transformer(
+    program: Program, *, dtype: torch.dtype = torch.float32
+) -> TransformerCheckpoint:
+    """The weights of a standard Transformer that computes the program.
+
+    Raises TpirError, naming the node, for what cannot be exact.
+    """
+    legaliser = Legaliser(program)
+    plan = Planner(legaliser, legaliser.run()).run()
+    tensors = tensors_of(plan, len(program.vocabulary), program.context)
+    return TransformerCheckpoint(
+        {name: torch.tensor(array, dtype=dtype) for name, array in tensors.state.items()},
+        program.vocabulary,
+        program.context,
+        program.causal,
+        plan.bos is not None,
+        tuple(Output(readout.name, readout.values) for readout in plan.readouts),
+        _variables(plan, tensors.directions),
+        program.accepts,
+        program.fingerprint,
+    )
+
+
+def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:
+    """Coordinates of one variable that were written together, as they lie in the stream."""
+    groups: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for coordinate in plan.coordinates():
+        name = coordinate.name.partition("#")[0]
+        place = (directions.of[coordinate], directions.last[coordinate])
+        groups.setdefault((name, coordinate.slot), []).append(place)
+    return tuple(
+        Variable(name, tuple(d for d, _ in places), slot, max(last for _, last in places))
+        for (name, slot), places in groups.items()
+    )

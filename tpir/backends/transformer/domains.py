@@ -1,0 +1,101 @@
+"""The values that nodes can have, finite also where types only say Real: means are fractions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+
+from tpir.ir.expressions import evaluate
+from tpir.ir.functions import Domain, ReluFunction, Table
+from tpir.ir.ops import Aggregate, Choose, Map
+from tpir.ir.program import Node
+from tpir.ir.types import Real, size_of, values_of
+from tpir.ir.values import Value, distinct, is_number, sorted_values
+
+MAX_ROWS = 65_536
+"""The largest table that is looked at row by row."""
+
+MAX_VALUES = 20_000
+"""The most values of one variable."""
+
+
+class Domains:
+    """The values of nodes, each found once. None where there are too many to list."""
+
+    def __init__(self, context: int) -> None:
+        self._context = context
+        self._known: dict[Node, Domain | None] = {}
+        self._tables: dict[Node, Table | None] = {}
+
+    def __call__(self, node: Node) -> Domain | None:
+        """The values of a node, numbers in order where all are numbers."""
+        if node not in self._known:
+            self._known[node] = self._find(node)
+        return self._known[node]
+
+    def table(self, node: Node) -> Table | None:
+        """A map as a table over the values of its operands; None where that is too large.
+
+        Raises Failure where a row fails.
+        """
+        if node not in self._tables:
+            self._tables[node] = self._tabulate(node)
+        return self._tables[node]
+
+    def _find(self, node: Node) -> Domain | None:
+        match node.op:
+            case Map():
+                table = self.table(node)
+                if table is not None:
+                    return _ordered(table.results)
+            case Aggregate(default) if _is_mean(node):
+                return self._means(node.operands[1], default)
+            case Aggregate(default):
+                values = self(node.operands[1])
+                if values is None or default is None:
+                    return values
+                return _ordered((*values, default))
+        size = size_of(node.type)
+        return values_of(node.type) if size is not None and size <= MAX_VALUES else None
+
+    def _tabulate(self, node: Node) -> Table | None:
+        assert isinstance(node.op, Map)
+        function = node.op.function
+        domains = [self(operand) for operand in node.operands]
+        if isinstance(function, ReluFunction) or any(d is None for d in domains):
+            return None
+        known = tuple(d for d in domains if d is not None)
+        if math.prod(map(len, known)) > MAX_ROWS:
+            return None
+        if isinstance(function, Table):
+            if function.domains == known:
+                return function
+            return Table.tabulate(known, function)
+        expression = function
+        call: Callable[..., Value] = lambda *row: evaluate(expression, row)  # noqa: E731
+        return Table(known, tuple(call(*row) for row in product(*known)))
+
+    def _means(self, values: Node, default: Value | None) -> Domain | None:
+        """Every sum of n whole numbers, divided by n."""
+        found = self(values)
+        if found is None or not all(type(v) in (int, bool) for v in found):
+            return None
+        lo, hi = int(min(found)), int(max(found))  # type: ignore[type-var]
+        if (hi - lo) * self._context**2 > 8 * MAX_VALUES:
+            return None
+        means = {s / n for n in range(1, self._context + 1) for s in range(lo * n, hi * n + 1)}
+        if default is not None:
+            means.add(default)  # type: ignore[arg-type]
+        return tuple(sorted(means)) if len(means) <= MAX_VALUES else None
+
+
+def _is_mean(node: Node) -> bool:
+    """Whether an aggregate may be the mean of several values."""
+    values = node.operands[1]
+    numeric = all(map(is_number, values_of(values.type) or ()))
+    return not isinstance(node.operands[0].op, Choose) and numeric and isinstance(node.type, Real)
+
+
+def _ordered(values: tuple[Value, ...]) -> Domain:
+    return sorted_values(distinct(values))

@@ -1,0 +1,290 @@
+"""Programs in the forms that heads and MLPs have a place for."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from itertools import product
+
+import numpy as np
+
+from tpir.backends.transformer.domains import MAX_ROWS, Domains
+from tpir.backends.transformer.selection import (
+    Conjunction,
+    Polynomial,
+    Selections,
+    TooManyTerms,
+)
+from tpir.errors import TpirError
+from tpir.ir.builder import Builder
+from tpir.ir.expressions import (
+    Argument,
+    Binary,
+    BinaryOp,
+    Expression,
+    Failure,
+    IfElse,
+    Literal,
+)
+from tpir.ir.functions import Domain, Relation, Table
+from tpir.ir.ops import (
+    Aggregate,
+    AggregateSum,
+    Always,
+    And,
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Indices,
+    Map,
+    Op,
+    Otherwise,
+    Preference,
+    Select,
+    SelectorWidth,
+    Uniform,
+    offsets_of,
+)
+from tpir.ir.program import Node, Program
+from tpir.ir.types import Selector, Width, is_mixed, values_of
+from tpir.ir.values import Value, sorted_values, value_key
+
+NOTHING = "<nothing>"
+"""What stands for "no key was selected" where two heads are put together."""
+
+MAX_PAIRS = 2**22
+
+
+def refusal(node: Node, why: str) -> TpirError:
+    """The error for a node that the weights cannot compute exactly."""
+    span = node.origin.span if node.origin else None
+    return TpirError(f"{node.name} cannot be compiled to a Transformer: {why}", span=span)
+
+
+class Legaliser:
+    """Rewrites a program; ``domains`` and ``selections`` then know the new nodes."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.builder = Builder(program.header, share=True)
+        self.domains = Domains(program.context)
+        self.selections = Selections(self._finite, program.causal)
+        self.new: dict[Node, Node] = {}
+
+    def run(self) -> Program:
+        """The program of forms with a place. Raises TpirError, naming the node."""
+        for node in self.program.live:
+            operands = tuple(self.new[operand] for operand in node.operands)
+            try:
+                self.new[node] = self._rewrite(node, operands)
+            except Failure as failure:
+                raise refusal(node, f"it can fail: {failure.kind}") from failure
+        return self.builder.build({n: self.new[o] for n, o in self.program.outputs.items()})
+
+    def _rewrite(self, node: Node, operands: tuple[Node, ...]) -> Node:
+        match node.op:
+            case Uniform():
+                if is_mixed(operands[0].type):
+                    raise refusal(node, "it can fail: it may mix words and numbers")
+                return operands[0]
+            case Aggregate(default):
+                return self._aggregate(node, default, operands)
+            case AggregateSum():
+                return self._sum(node, operands)
+            case SelectorWidth():
+                return self._width(node, operands[0])
+            case Classify() | ClassifyPooled() if self.program.users[node]:
+                raise refusal(node, "its labels are used inside the program")
+        new = self._add(node, node.op, *operands)
+        if isinstance(node.op, Map):
+            self.domains.table(new)
+        return new
+
+    def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
+        return self.builder.add(op, operands, name=old.name + suffix, origin=old.origin)
+
+    def _map(self, old: Node, expression: Expression, *operands: Node, suffix: str = "") -> Node:
+        return self._add(old, Map(expression), *operands, suffix=suffix)
+
+    def _finite(self, node: Node) -> Domain:
+        found = self.domains(node)
+        if found is None:
+            raise refusal(node, f"a selector compares it, and it is {node.type}: no finite values")
+        return found
+
+    def terms(self, user: Node, selector: Node) -> Polynomial:
+        """The conjunctions of a selector. Raises TpirError if they are too many."""
+        try:
+            return self.selections.terms(selector)
+        except TooManyTerms as error:
+            raise refusal(user, f"{selector.name} combines too many selectors") from error
+
+    def _aggregate(self, node: Node, default: Value | None, operands: tuple[Node, ...]) -> Node:
+        chosen, values = operands
+        if not isinstance(chosen.op, Choose):
+            selector = self._conjunctive(node, chosen)
+            return self._add(node, Aggregate(default), selector, values)
+        selector = self._conjunctive(node, chosen.operands[0])
+        op, scored = chosen.op, chosen.operands[1:]
+        if op.otherwise is Otherwise.NONE or self._needs_no_otherwise(op, selector):
+            chosen = self._add(chosen, op, selector, *scored)
+            return self._add(node, Aggregate(default), chosen, values)
+        maybe = Choose(op.order, op.score, Otherwise.NONE)
+        if values_of(values.type) is None:
+            raise refusal(node, f"{values.name} is {values.type}, and nothing may be selected")
+        chosen = self._add(chosen, maybe, selector, *scored)
+        found = self._add(node, Aggregate(NOTHING), chosen, values, suffix="_found")
+        every = self._add(node, Select(Always(True)), self._indices(), self._indices())
+        leftmost = self._add(node, Choose(Preference.FIRST), every)
+        first = self._add(node, Aggregate(), leftmost, values, suffix="_first")
+        domains = (values_of(found.type) or (), values_of(first.type) or ())
+        table = Table.tabulate(domains, lambda value, other: other if value == NOTHING else value)
+        return self._add(node, Map(table), found, first)
+
+    def _needs_no_otherwise(self, op: Choose, selector: Node) -> bool:
+        """Whether the first position wins where nothing is selected, or something always is."""
+        terms = self.selections.terms(selector)
+        if terms and not terms[0][1].blocks and len(terms) == 1:
+            return True
+        header = self.program.header
+        first = offsets_of(Preference.FIRST, header.context, header.causal)
+        return op.score is None and offsets_of(op.order, header.context, header.causal) == first
+
+    def _indices(self) -> Node:
+        return self.builder.add(Indices(), name="indices")
+
+    def _width(self, node: Node, selector: Node) -> Node:
+        if isinstance(selector.op, Choose):
+            if selector.op.otherwise is Otherwise.FIRST:
+                return self._map(node, Literal(1))
+            count = self._width(node, selector.operands[0])
+            return self._map(node, _minimum(Argument(0), Literal(1)), count)
+        terms = self.terms(node, selector)
+        if len(terms) == 1 and terms[0][0] == 1:
+            return self._add(node, SelectorWidth(), self._as_selector(node, terms[0][1]))
+        counts = [
+            self._add(node, SelectorWidth(), self._as_selector(node, t), suffix=f"_{k + 1}")
+            for k, (_, t) in enumerate(terms)
+        ]
+        return self._weighted(node, [c for c, _ in terms], counts)
+
+    def _weighted(self, node: Node, weights: list[int], counts: list[Node]) -> Node:
+        """The sum of counts, each with its weight."""
+        parts: list[Expression] = [
+            Argument(k) if w == 1 else Binary(BinaryOp.MULTIPLY, Literal(w), Argument(k))
+            for k, w in enumerate(weights)
+        ]
+        zero: Expression = Literal(0)
+        expression = reduce(lambda a, b: Binary(BinaryOp.ADD, a, b), parts) if parts else zero
+        return self._map(node, expression, *counts)
+
+    def _as_selector(self, node: Node, term: Conjunction) -> Node:
+        """A conjunction as a node."""
+        selectors = []
+        for (keys, queries), matrix in term.blocks.items():
+            key_values, query_values = self._finite(keys), self._finite(queries)
+            rows = tuple(
+                tuple(v for v, m in zip(key_values, column, strict=True) if m)
+                for column in matrix.T.tolist()
+            )
+            relation = Relation(query_values, tuple(sorted_values(row) for row in rows))
+            selectors.append(self._related(node, relation, keys, queries))
+        if not selectors:
+            every = (self._indices(), self._indices())
+            return self._add(node, Select(Always(True)), *every, suffix="_all")
+        return reduce(lambda a, b: self._add(node, And(), a, b, suffix="_and"), selectors)
+
+    def _related(self, node: Node, relation: Relation, keys: Node, queries: Node) -> Node:
+        typed = values_of(queries.type)
+        if typed is not None and [*map(value_key, typed)] != [*map(value_key, relation.queries)]:
+            rows = dict(zip(map(value_key, relation.queries), relation.rows, strict=True))
+            relation = Relation(typed, tuple(rows.get(value_key(v), ()) for v in typed))
+        return self._add(node, Select(relation), keys, queries, suffix="_select")
+
+    def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
+        """A sum of whole numbers, bit by bit: each bit is a count of keys."""
+        selector, values = operands
+        if isinstance(selector.op, Choose):
+            return self._aggregate(node, None if _is_one(selector) else 0, operands)
+        domain = self.domains(values)
+        if domain is None or not all(isinstance(v, int) for v in domain):
+            raise refusal(node, f"it adds up {values.name}, which is not of few whole numbers")
+        numbers = {int(v) for v in domain}
+        least = min(0, *numbers) if len(numbers) > 1 else min(numbers)
+        base = min(numbers) if least < 0 or len(numbers) == 1 else 0
+        counts, weights = [], []
+        if base:
+            counts.append(self._width(node, selector))
+            weights.append(base)
+        for bit in range(max(n - base for n in numbers).bit_length()):
+            keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)
+            if keys:
+                positions = values_of(self._indices().type) or ()
+                relation = Relation(positions, (sorted_values(keys),) * len(positions))
+                has_bit = self._add(node, Select(relation), values, self._indices(), suffix="_bit")
+                both = self._add(node, And(), selector, has_bit, suffix="_bits")
+                counts.append(self._width(node, both))
+                weights.append(1 << bit)
+        return self._weighted(node, weights, counts)
+
+    def _conjunctive(self, node: Node, selector: Node) -> Node:
+        """The selector, as one relation of two new variables where it is no conjunction."""
+        terms = self.terms(node, selector)
+        if len(terms) == 1 and terms[0][0] == 1:
+            return selector
+        if not terms:
+            empty = Select(Always(False))
+            return self._add(node, empty, self._indices(), self._indices(), suffix="_none")
+        pairs = {pair for _, term in terms for pair in term.blocks}
+        keys = list(dict.fromkeys(k for k, _ in sorted(pairs, key=lambda p: p[0].name)))
+        queries = list(dict.fromkeys(q for _, q in sorted(pairs, key=lambda p: p[1].name)))
+        sizes = [math.prod(len(self._finite(n)) for n in side) for side in (keys, queries)]
+        if max(sizes) > MAX_ROWS or math.prod(sizes) > MAX_PAIRS:
+            raise refusal(node, f"{selector.name} combines variables of {sizes} joint values")
+        matrix = self._joint(terms, keys, queries)
+        key, key_class = self._classes(node, keys, matrix, "_keys")
+        query, query_class = self._classes(node, queries, matrix.T, "_queries")
+        rows = []
+        for value in values_of(query.type) or ():
+            column = matrix[:, query_class.index(value)]
+            matched = {key_class[k] for k in np.flatnonzero(column)}
+            rows.append(sorted_values(tuple(matched)))
+        relation = Relation(values_of(query.type) or (), tuple(rows))
+        return self._add(node, Select(relation), key, query, suffix="_select")
+
+    def _joint(
+        self, terms: Polynomial, keys: list[Node], queries: list[Node]
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """The selector over joint values [keys, queries]."""
+        key_rows = list(product(*(range(len(self._finite(n))) for n in keys)))
+        query_rows = list(product(*(range(len(self._finite(n))) for n in queries)))
+        k, q = np.array(key_rows), np.array(query_rows)
+        count = np.zeros((len(k), len(q)), dtype=np.int64)
+        for coefficient, term in terms:
+            holds = np.ones(count.shape, dtype=bool)
+            for (key, query), block in term.blocks.items():
+                holds &= block[np.ix_(k[:, keys.index(key)], q[:, queries.index(query)])]
+            count += coefficient * holds
+        return count > 0
+
+    def _classes(
+        self, node: Node, operands: list[Node], matrix: np.ndarray, suffix: str
+    ) -> tuple[Node, list[Value]]:
+        """A node of the class of joint values with equal rows of the matrix, and the classes."""
+        _, classes = np.unique(matrix, axis=0, return_inverse=True)
+        numbers: list[Value] = [int(c) for c in classes.reshape(-1)]
+        domains = tuple(self._finite(n) for n in operands)
+        typed = tuple(values_of(n.type) or () for n in operands)
+        known = dict(
+            zip((tuple(map(value_key, row)) for row in product(*domains)), numbers, strict=True)
+        )
+        results = tuple(known.get(tuple(map(value_key, row)), 0) for row in product(*typed))
+        return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
+
+
+def _minimum(left: Expression, right: Expression) -> Expression:
+    return IfElse(left, Binary(BinaryOp.LESS, left, right), right)
+
+
+def _is_one(selector: Node) -> bool:
+    return isinstance(selector.type, Selector) and selector.type.width is Width.ONE

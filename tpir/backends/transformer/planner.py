@@ -1,0 +1,248 @@
+"""From a program to embeddings, heads and MLP units: who needs what, then who makes it.
+
+Two walks over the program. Backwards, each node learns which functions of its value its readers
+need (*columns*: one number for each value), and asks its own operands for what it needs in turn.
+Forwards, each node makes coordinates from which just these columns can be read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tpir.backends.transformer.attention import Attention, scores_of
+from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.features import Coordinate, Feature, total
+from tpir.backends.transformer.legal import Legaliser, refusal
+from tpir.backends.transformer.parts import (
+    Copied,
+    Embedding,
+    Mapped,
+    Number,
+    Part,
+)
+from tpir.backends.transformer.plan import Plan, Readout
+from tpir.ir.functions import Domain, NumberWeights, TableWeights
+from tpir.ir.ops import (
+    Aggregate,
+    Always,
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Indices,
+    Map,
+    Otherwise,
+    Select,
+    SelectorWidth,
+    Tokens,
+)
+from tpir.ir.program import Node, Program
+from tpir.ir.types import Pooled, Real, Selector
+from tpir.ir.values import is_number
+
+MAX_LABELS = 4_096
+"""An output of more values is one number, not a logit for each."""
+
+
+class Planner:
+    """Plans one legalised program."""
+
+    def __init__(self, legal: Legaliser, program: Program) -> None:
+        self.legal = legal
+        self.program = program
+        self.domains = legal.domains
+        self.plan = Plan()
+        self.tokens = legal.builder.add(Tokens(), name="tokens")
+        self.indices = legal.builder.add(Indices(), name="indices")
+        self.columns: dict[Node, dict[Column, None]] = {}
+        self.parts: dict[Node, Part] = {}
+        self.attention: dict[object, Attention] = {}
+        if self._needs_bos():
+            self.plan.bos = Coordinate("bos", 0, at_bos=1.0)
+
+    def run(self) -> Plan:
+        """The plan. Raises TpirError, naming the node."""
+        for output in self.program.outputs.values():
+            self._ask_for_output(output)
+        # Anything may ask for positions, so the inputs come last here and first below.
+        inputs = [self.tokens, self.indices]
+        nodes = [*inputs, *(n for n in self.program.live if n not in inputs)]
+        for node in reversed(nodes):
+            columns = tuple(self.columns.get(node, ()))
+            if columns:
+                self.parts[node] = self._part(node)
+                self.parts[node].ask(columns)
+        for node in nodes:
+            if node in self.parts:
+                self.parts[node].build()
+        for name, output in self.program.outputs.items():
+            self.plan.readouts.append(self._readout(name, output))
+        return self.plan
+
+    def domain(self, node: Node) -> Domain:
+        """The values of a node. Raises TpirError if they are not few."""
+        found = self.domains(node)
+        if found is None:
+            raise refusal(node, f"it is {node.type}, and too many values are possible")
+        return found
+
+    def ask(self, node: Node, column: Column) -> None:
+        """Say that a function of a node's value is needed."""
+        if len(set(column)) > 1:
+            self.columns.setdefault(node, {})[column] = None
+
+    def feature(self, node: Node, column: Column) -> Feature:
+        """How to read a function that was asked for."""
+        if len(set(column)) <= 1:
+            return Feature(column[0] if column else 0.0)
+        return self.parts[node].feature(column)
+
+    def identity(self, node: Node) -> Column:
+        """A node's number as a column."""
+        domain = self.domain(node)
+        if not all(map(is_number, domain)):
+            raise refusal(node, "numbers are needed, and some of its values are words")
+        return tuple(float(v) for v in domain)
+
+    def _needs_bos(self) -> bool:
+        """Whether a head must be able to attend to nothing."""
+        for node in self.program.live:
+            match node.op:
+                case SelectorWidth() if not _is_everything(node.operands[0]):
+                    return True
+                case Aggregate():
+                    selector = node.operands[0]
+                    if isinstance(selector.op, Choose):
+                        if selector.op.otherwise is Otherwise.NONE:
+                            return True
+                    elif not _is_everything(selector):
+                        return True
+        return False
+
+    def _part(self, node: Node) -> Part:
+        match node.op:
+            case Tokens() | Indices():
+                return Embedding(self, node)
+            case Map():
+                return Mapped(self, node)
+            case SelectorWidth():
+                return self._count(node)
+            case Aggregate() if isinstance(node.operands[0].op, Choose) or not self._is_mean(node):
+                return Copied(self, node)
+            case Aggregate():
+                return self._mean(node)
+        raise refusal(node, "it has no place in a Transformer")
+
+    def _is_mean(self, node: Node) -> bool:
+        return isinstance(node.type, Real)
+
+    def _count(self, node: Node) -> Part:
+        numbers = self.domain(node)
+        selector = node.operands[0]
+        if self.plan.bos is None:
+            first = tuple(1.0 if i == 0 else 0.0 for i in range(self.program.context))
+            self.ask(self.indices, first)
+            read = lambda: self.feature(self.indices, first)  # noqa: E731
+            points = tuple(1.0 / n if n else 2.0 for n in map(int, numbers))
+            return Number(self, node, points, self.attend(node, selector, None), read, 0.0)
+        points = tuple(1.0 / (1 + int(n)) for n in numbers)
+        counting = self.attend(node, selector, None, counts=True)
+        return Number(self, node, points, counting, lambda: Feature(), 1.0)
+
+    def _mean(self, node: Node) -> Part:
+        selector, values = node.operands
+        column = self.identity(values)
+        self.ask(values, column)
+        assert isinstance(node.op, Aggregate)
+        default = node.op.default if node.op.default is not None else 0
+        attention = self.attend(node, selector, None)
+        points = self.identity(node)
+        return Number(
+            self, node, points, attention, lambda: self.feature(values, column), float(default)
+        )
+
+    def attend(
+        self, user: Node, selector: Node, choice: Node | None, *, counts: bool = False
+    ) -> Attention:
+        """The head that selects so; shared with others that do."""
+        terms = self.legal.terms(user, selector)
+        term = terms[0][1] if terms else None
+        key = (term.key if term else None, choice.op if choice else None, counts)
+        if choice is not None:
+            key = (*key, choice.operands[1:])  # type: ignore[assignment]
+        if key not in self.attention:
+            self.attention[key] = scores_of(self, user, term, choice, counts)
+        return self.attention[key]
+
+    def code(self, node: Node) -> Column:
+        """One number for each value of an output, from which a line tells which value it is."""
+        part_points = self.points(node)
+        if part_points is not None:
+            return part_points
+        domain = self.domain(node)
+        if all(map(is_number, domain)) and len(set(domain)) == len(domain):
+            return tuple(float(v) for v in domain)
+        return tuple(float(k) for k in range(len(domain)))
+
+    def points(self, node: Node) -> Column | None:
+        """The numbers that a head writes for a count."""
+        if isinstance(node.op, SelectorWidth):
+            scale = 1 if self.plan.bos is not None else 0
+            return tuple(
+                1.0 / (scale + int(n)) if scale + int(n) else 2.0 for n in self.domain(node)
+            )
+        return None
+
+    def _ask_for_output(self, node: Node) -> None:
+        if isinstance(node.type, Selector):
+            raise refusal(node, "a selector is no output")
+        match node.op:
+            case Classify(weights=weights) | ClassifyPooled(weights=weights):
+                for operand, given in zip(node.operands, weights, strict=True):
+                    for column in self._label_columns(operand, given):
+                        self.ask(operand, column)
+            case _ if self._is_number(node):
+                self.ask(node, self.identity(node))
+            case _:
+                self.ask(node, self.code(node))
+
+    def _is_number(self, node: Node) -> bool:
+        domain = self.domain(node)
+        return isinstance(node.type, Real) or len(domain) > MAX_LABELS
+
+    def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
+        if isinstance(given, NumberWeights):
+            numbers = self.identity(operand)
+            return [tuple(w * x for x in numbers) for w in given.row]
+        by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
+        rows = [by_value[_key(v)] for v in self.domain(operand)]
+        return [tuple(column) for column in zip(*rows, strict=True)]
+
+    def _readout(self, name: str, node: Node) -> Readout:
+        match node.op:
+            case Classify(labels, bias, weights) | ClassifyPooled(labels, bias, weights):
+                parts = [
+                    [self.feature(o, c) for c in self._label_columns(o, w)]
+                    for o, w in zip(node.operands, weights, strict=True)
+                ]
+                logits = [
+                    total([(features[k], 1.0) for features in parts], constant)
+                    for k, constant in enumerate(bias)
+                ]
+                if isinstance(node.type, Pooled):
+                    raise refusal(node, "pooled readouts are not there yet")
+                return Readout(name, tuple(logits), labels)
+            case _ if self._is_number(node):
+                return Readout(name, (self.feature(node, self.identity(node)),), None)
+        code = self.code(node)
+        x = self.feature(node, code)
+        scale = 1.0 / min(np.diff(np.unique(code)), default=1.0) ** 2
+        nearest = tuple(x.times(2 * c * scale).shifted(-c * c * scale) for c in code)
+        return Readout(name, nearest, self.domain(node))
+
+
+def _is_everything(selector: Node) -> bool:
+    return selector.op == Select(Always(True))
+
+
+def _key(value: object) -> object:
+    return (type(value).__name__, value)

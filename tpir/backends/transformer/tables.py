@@ -1,0 +1,110 @@
+"""Tables as sums of functions of their arguments, and as functions of one weighted sum of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.hinges import hinges
+
+Floats = NDArray[np.float64]
+
+SMALL = (1, -1, 2, -2)
+"""The weights that are tried before those that keep all rows apart."""
+
+
+def separated(table: Floats) -> tuple[float, list[Column]] | None:
+    """A constant and a column for each argument that add up to the table; None if none do."""
+    corner = table[(0,) * table.ndim] if table.ndim else table
+    constant = float(corner)
+    columns = []
+    rest = table - constant
+    for axis in range(table.ndim):
+        index = tuple(slice(None) if a == axis else 0 for a in range(table.ndim))
+        line = table[index] - constant
+        shape = tuple(-1 if a == axis else 1 for a in range(table.ndim))
+        rest = rest - line.reshape(shape)
+        columns.append(tuple(map(float, line)))
+    return (constant, columns) if not rest.any() else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A weighted sum of the arguments of a table that tells apart what the table tells apart.
+
+    ``columns``: what each argument adds, for each of its values; ``points``: the sums, in the shape
+    of the table.
+    """
+
+    columns: list[Column]
+    points: Floats
+
+
+def line_of(values: Floats) -> Line:
+    """The line with the fewest units for ``values`` [arguments…, outputs].
+
+    Tried: sums of the arguments' classes with small weights, where rows that meet in a point agree,
+    and mixed radix in every order of the arguments, which keeps all rows apart.
+    """
+    arity = values.ndim - 1
+    codes = [_classes(values, axis) for axis in range(arity)]
+    sizes = [int(c.max()) + 1 for c in codes]
+    best: tuple[tuple[int, float], Line] | None = None
+    for weights in _candidates(sizes):
+        columns = [w * c.astype(float) for w, c in zip(weights, codes, strict=True)]
+        points = sum(
+            (
+                c.reshape([-1 if a == axis else 1 for a in range(arity)])
+                for axis, c in enumerate(columns)
+            ),
+            np.zeros([1] * arity),
+        )
+        cost = _units(points.reshape(-1), values.reshape(-1, values.shape[-1]))
+        if cost is not None and (best is None or cost < best[0]):
+            best = (cost, Line([tuple(map(float, c)) for c in columns], points))
+    assert best is not None
+    return best[1]
+
+
+def _candidates(sizes: list[int]) -> list[tuple[int, ...]]:
+    places = [k for k, size in enumerate(sizes) if size > 1]
+    found: list[tuple[int, ...]] = []
+    if len(places) <= 3:
+        for small in product(SMALL, repeat=len(places)):
+            if small[:1] >= (1,):
+                found.append(_spread(small, places, len(sizes)))
+    orders = permutations(places) if len(places) <= 4 else [tuple(places)]
+    for order in orders:
+        weights, radix = [0] * len(sizes), 1
+        for place in reversed(order):
+            weights[place], radix = radix, radix * sizes[place]
+        found.append(tuple(weights))
+    return found
+
+
+def _spread(weights: tuple[int, ...], places: list[int], count: int) -> tuple[int, ...]:
+    by_place = dict(zip(places, weights, strict=True))
+    return tuple(by_place.get(k, 0) for k in range(count))
+
+
+def _classes(values: Floats, axis: int) -> NDArray[np.intp]:
+    """For each value of an argument the number of its class: values with equal slices are one."""
+    slices = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    _, classes = np.unique(slices, axis=0, return_inverse=True)
+    first: dict[int, int] = {}
+    return np.array([first.setdefault(int(c), len(first)) for c in classes.reshape(-1)])
+
+
+def _units(points: Floats, values: Floats) -> tuple[int, float] | None:
+    """How many units, and how large their terms; None if rows that meet differ."""
+    order = np.argsort(points, kind="stable")
+    points, values = points[order], values[order]
+    first = np.concatenate([[True], np.diff(points) > 0])
+    if (values != values[first][np.cumsum(first) - 1]).any():
+        return None
+    bends = hinges(points[first], values[first])
+    return len(bends.thresholds), bends.largest
