@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.integer]
 Read = tuple[Node, Column]
 
 
@@ -72,7 +73,9 @@ class Attention:
         return self.copies[slot]
 
     def _pairs(self) -> tuple[list[tuple[Feature, Feature]], Feature]:
-        read = lambda side: Feature(1.0) if side is None else self.planner.feature(*side)  # noqa: E731
+        def read(side: Read | None) -> Feature:
+            return Feature(1.0) if side is None else self.planner.feature(*side)
+
         by_key: dict[Read | None, list[tuple[Read | None, float]]] = {}
         for product in self.products:
             by_key.setdefault(product.key, []).append((product.query, product.weight))
@@ -132,7 +135,7 @@ def _block(planner: Planner, key: Node, query: Node, holds: Bools, unit: float) 
 
 
 def _nearest(
-    key: Node, query: Node, classes: Bools, key_class: Floats, query_class: Floats, unit: float
+    key: Node, query: Node, classes: Bools, key_class: Codes, query_class: Codes, unit: float
 ) -> list[Product]:
     """Each query matches one key class or none: -(k - q)^2 of numbers that are equal there."""
     target = np.where(classes.any(axis=0), classes.argmax(axis=0), len(classes))
@@ -151,7 +154,7 @@ def _nearest(
 
 
 def bilinear(
-    key: Node, query: Node, scores: Floats, key_class: Floats, query_class: Floats
+    key: Node, query: Node, scores: Floats, key_class: Codes, query_class: Codes
 ) -> list[Product]:
     """Any matrix [key class, query class]: one product for each class of the side with fewer."""
     products = []
@@ -178,7 +181,7 @@ def _order(planner: Planner, choice: Node | None) -> tuple[list[Product], float]
     header = planner.program.header
     offsets = offsets_of(choice.op.order, header.context, header.causal)
     rank = {offset: float(-k) for k, offset in enumerate(offsets)}
-    positions = np.arange(header.context)
+    positions = range(header.context)
     worst = float(-len(offsets))
     matrix = np.array([[rank.get(j - i, worst) for i in positions] for j in positions])
     matrix = _smallest(matrix, header.causal)
@@ -197,7 +200,8 @@ def _smallest(matrix: Floats, causal: bool) -> Floats:
     for line in lines:
         candidate = np.repeat(line[:, None].astype(float), count, axis=1)
         if _same_order(matrix, candidate, causal):
-            return candidate - candidate.max()
+            lowered: Floats = candidate - candidate.max()
+            return lowered
     return matrix
 
 

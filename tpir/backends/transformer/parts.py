@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.backends.transformer.attention import Attention
-from tpir.backends.transformer.basis import Basis, Column, basis_of
+from tpir.backends.transformer.basis import IDENTITY, Basis, Column, basis_of
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Embedded, Mlp, Unit, Written
-from tpir.backends.transformer.tables import Line, line_of, separated
-from tpir.ir.ops import Aggregate, Tokens
+from tpir.backends.transformer.tables import Line, affine_form, line_of, separated
+from tpir.ir.functions import ReluFunction, Table
+from tpir.ir.ops import Aggregate, Choose, Map, Tokens
 from tpir.ir.program import Node
+from tpir.ir.types import number_bounds
 from tpir.ir.values import value_key
 
 if TYPE_CHECKING:
@@ -48,13 +50,22 @@ class Held:
         self.name = name
         self.basis: Basis = basis_of(columns, size)
         self.coordinates: list[Coordinate] = []
+        self.bounds: tuple[float, float] | None = None
+
+    @classmethod
+    def number(cls, node: Node) -> Held:
+        """One coordinate for a number of unlisted values."""
+        held = cls(node.name, (), 0)
+        held.basis = Basis(np.zeros((0, 1)), {IDENTITY: (0.0, np.ones(1))})
+        held.bounds = number_bounds(node.type)
+        return held
 
     def make(self, slot: int) -> list[Coordinate]:
         """New coordinates."""
         for k in range(self.basis.size):
             column = self.basis.rows[:, k]
             name = self.name if self.basis.size == 1 else f"{self.name}#{k}"
-            least, most = float(column.min()), float(column.max())
+            least, most = self.bounds or (float(column.min()), float(column.max()))
             self.coordinates.append(Coordinate(name, slot, 0.0, least, most))
         return self.coordinates
 
@@ -101,20 +112,30 @@ class Copied:
         """See Part."""
         planner, node = self.planner, self.node
         chosen, values = node.operands
-        domain = planner.domain(node)
-        self.held = Held(node.name, columns, len(domain))
-        place = {value_key(v): k for k, v in enumerate(domain)}
-        keys = [place[value_key(v)] for v in planner.domain(values)]
-        assert isinstance(node.op, Aggregate)
-        default = node.op.default
-        at_default = 0 if default is None else place[value_key(default)]
-        self.sources = [tuple(column[k] for k in keys) for column in self.held.columns()]
-        self.at_sink = [column[at_default] for column in self.held.columns()]
+        self._ask_for_values(columns)
         for source in self.sources:
             planner.ask(values, source)
         hard = chosen.operands[0] if chosen.operands and _is_choice(chosen) else None
         selector, choice = (hard, chosen) if hard is not None else (chosen, None)
         self.attention = planner.attend(node, selector, choice)
+
+    def _ask_for_values(self, columns: tuple[Column, ...]) -> None:
+        """What the head reads for each coordinate, at the key and where there is none."""
+        planner, node = self.planner, self.node
+        assert isinstance(node.op, Aggregate)
+        default, values = node.op.default, node.operands[1]
+        if columns == (IDENTITY,):
+            self.held = Held.number(node)
+            self.sources = [planner.identity(values)]
+            self.at_sink = [float(default or 0)]
+            return
+        domain = planner.domain(node)
+        self.held = Held(node.name, columns, len(domain))
+        place = {value_key(v): k for k, v in enumerate(domain)}
+        keys = [place[value_key(v)] for v in planner.domain(values)]
+        at_default = 0 if default is None else place[value_key(default)]
+        self.sources = [tuple(column[k] for k in keys) for column in self.held.columns()]
+        self.at_sink = [column[at_default] for column in self.held.columns()]
 
     def build(self) -> None:
         """See Part."""
@@ -197,7 +218,9 @@ class Number:
         slot = slot_of_head(head.slot, [value])
         if slot != head.slot:
             head = self.attention.later(slot)
-        ends = (min(*self.points, self.at_sink), max(*self.points, self.at_sink))
+        ends = (min((*self.points, self.at_sink)), max((*self.points, self.at_sink)))
+        if self.points == IDENTITY:
+            ends = value.bounds
         raw = Coordinate(f"{self.node.name}.raw", head.slot, self.at_sink, *ends)
         head.written.append(Written(raw, value, self.at_sink))
         self.raw = Feature(0.0, {raw: 1.0})
@@ -224,14 +247,15 @@ class Mapped:
     def ask(self, columns: tuple[Column, ...]) -> None:
         """See Part."""
         planner, node = self.planner, self.node
+        self.sums: dict[Column, tuple[float, list[Column]]] = {}
         table = planner.domains.table(node)
         if table is None:
-            raise refusal(node, "its operands have too many values for a table")
+            self._ask_for_sum()
+            return
         domain = planner.domain(node)
         place = {value_key(v): k for k, v in enumerate(domain)}
         shape = tuple(len(planner.domain(o)) for o in node.operands)
         self.codes = np.array([place[value_key(v)] for v in table.results]).reshape(shape)
-        self.sums: dict[Column, tuple[float, list[Column]]] = {}
         others = []
         for column in columns:
             parts = separated(np.array(column)[self.codes])
@@ -243,6 +267,21 @@ class Mapped:
                 planner.ask(operand, part)
         if others:
             self._ask_for_line(tuple(others))
+
+    def _ask_for_sum(self) -> None:
+        """Numbers of too many values for a table can still be added and multiplied by constants."""
+        node = self.node
+        assert isinstance(node.op, Map)
+        weights = None
+        if not isinstance(node.op.function, Table | ReluFunction):
+            weights = affine_form(node.op.function, len(node.operands))
+        if weights is None:
+            raise refusal(node, "its operands have too many values for a table")
+        self.weights = weights[1:]
+        self.constant = weights[0]
+        for operand, weight in zip(node.operands, self.weights, strict=True):
+            if weight:
+                self.planner.ask(operand, self.planner.identity(operand))
 
     def _ask_for_line(self, others: tuple[Column, ...]) -> None:
         planner, node = self.planner, self.node
@@ -261,6 +300,13 @@ class Mapped:
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
+        if column == IDENTITY:
+            read = [
+                (self.planner.feature(o, self.planner.identity(o)), w)
+                for o, w in zip(self.node.operands, self.weights, strict=True)
+                if w
+            ]
+            return total(read, self.constant)
         if column in self.sums:
             constant, columns = self.sums[column]
             parts = zip(self.node.operands, columns, strict=True)
@@ -276,14 +322,12 @@ def slot_of_head(slot: int, values: list[Feature]) -> int:
 
 
 def _is_choice(selector: Node) -> bool:
-    from tpir.ir.ops import Choose
-
     return isinstance(selector.op, Choose)
 
 
 def _affine(points: Column, column: Column) -> tuple[float, float] | None:
     """constant and weight with column = constant + weight x points, exactly."""
-    if points == column:
+    if column == points:
         return 0.0, 1.0
     k = next((k for k, p in enumerate(points) if p != points[0]), None)
     if k is None:

@@ -84,7 +84,7 @@ class Plan:
     @property
     def blocks(self) -> int:
         """How many blocks of attention and MLP it takes."""
-        slots = [part.slot for part in (*self.heads, *self.mlps)]
+        slots = [head.slot for head in self.heads] + [mlp.slot for mlp in self.mlps]
         return (max(slots, default=0) + 1) // 2
 
     def coordinates(self) -> Iterator[Coordinate]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
-from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.parts import (
@@ -36,7 +36,7 @@ from tpir.ir.ops import (
     Tokens,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Pooled, Real, Selector
+from tpir.ir.types import Pooled, Real, Selector, number_bounds
 from tpir.ir.values import is_number
 
 MAX_LABELS = 4_096
@@ -87,18 +87,22 @@ class Planner:
 
     def ask(self, node: Node, column: Column) -> None:
         """Say that a function of a node's value is needed."""
-        if len(set(column)) > 1:
+        if column == IDENTITY or len(set(column)) > 1:
             self.columns.setdefault(node, {})[column] = None
 
     def feature(self, node: Node, column: Column) -> Feature:
         """How to read a function that was asked for."""
-        if len(set(column)) <= 1:
-            return Feature(column[0] if column else 0.0)
+        if column != IDENTITY and len(set(column)) <= 1:
+            return Feature(column[0])
         return self.parts[node].feature(column)
 
     def identity(self, node: Node) -> Column:
-        """A node's number as a column."""
-        domain = self.domain(node)
+        """A node's number as a column; ``IDENTITY`` where its values are not listed."""
+        domain = self.domains(node)
+        if domain is None:
+            if number_bounds(node.type) is None:
+                raise refusal(node, f"it is {node.type}, and too many values are possible")
+            return IDENTITY
         if not all(map(is_number, domain)):
             raise refusal(node, "numbers are needed, and some of its values are words")
         return tuple(float(v) for v in domain)
@@ -206,12 +210,14 @@ class Planner:
                 self.ask(node, self.code(node))
 
     def _is_number(self, node: Node) -> bool:
-        domain = self.domain(node)
-        return isinstance(node.type, Real) or len(domain) > MAX_LABELS
+        domain = self.domains(node)
+        return domain is None or isinstance(node.type, Real) or len(domain) > MAX_LABELS
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):
             numbers = self.identity(operand)
+            if numbers == IDENTITY:
+                raise refusal(operand, "a readout weighs a number of too many values")
             return [tuple(w * x for x in numbers) for w in given.row]
         by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
         rows = [by_value[_key(v)] for v in self.domain(operand)]

@@ -10,6 +10,15 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.hinges import hinges
+from tpir.ir.expressions import (
+    Argument,
+    Binary,
+    BinaryOp,
+    Expression,
+    Literal,
+    Unary,
+    UnaryOp,
+)
 
 Floats = NDArray[np.float64]
 
@@ -53,21 +62,21 @@ def line_of(values: Floats) -> Line:
     arity = values.ndim - 1
     codes = [_classes(values, axis) for axis in range(arity)]
     sizes = [int(c.max()) + 1 for c in codes]
-    best: tuple[tuple[int, float], Line] | None = None
+    firsts = [np.unique(c, return_index=True)[1] for c in codes]
+    small = values[np.ix_(*firsts, np.arange(values.shape[-1]))]
+    flat = small.reshape(-1, values.shape[-1])
+    places = np.indices(sizes).reshape(arity, -1)
+    best: tuple[tuple[int, float], tuple[int, ...]] | None = None
     for weights in _candidates(sizes):
-        columns = [w * c.astype(float) for w, c in zip(weights, codes, strict=True)]
-        points = sum(
-            (
-                c.reshape([-1 if a == axis else 1 for a in range(arity)])
-                for axis, c in enumerate(columns)
-            ),
-            np.zeros([1] * arity),
-        )
-        cost = _units(points.reshape(-1), values.reshape(-1, values.shape[-1]))
+        cost = _units(np.array(weights, dtype=float) @ places, flat)
         if cost is not None and (best is None or cost < best[0]):
-            best = (cost, Line([tuple(map(float, c)) for c in columns], points))
+            best = (cost, weights)
     assert best is not None
-    return best[1]
+    columns = [w * c.astype(float) for w, c in zip(best[1], codes, strict=True)]
+    points = np.zeros([1] * arity)
+    for axis, column in enumerate(columns):
+        points = points + column.reshape([-1 if a == axis else 1 for a in range(arity)])
+    return Line([tuple(map(float, column)) for column in columns], points)
 
 
 def _candidates(sizes: list[int]) -> list[tuple[int, ...]]:
@@ -108,3 +117,32 @@ def _units(points: Floats, values: Floats) -> tuple[int, float] | None:
         return None
     bends = hinges(points[first], values[first])
     return len(bends.thresholds), bends.largest
+
+
+def affine_form(expression: Expression, arity: int) -> tuple[float, ...] | None:
+    """Constant and weights of an expression that adds multiples of its arguments; else None."""
+    match expression:
+        case Argument(index):
+            return tuple(1.0 if k == index + 1 else 0.0 for k in range(arity + 1))
+        case Literal(value) if not isinstance(value, str):
+            return (float(value), *[0.0] * arity)
+        case Unary(UnaryOp.NEGATE, inner):
+            return _times(affine_form(inner, arity), -1.0)
+        case Binary(op, left, right):
+            a, b = affine_form(left, arity), affine_form(right, arity)
+            if a is None or b is None:
+                return None
+            if op in (BinaryOp.ADD, BinaryOp.SUBTRACT):
+                sign = 1.0 if op is BinaryOp.ADD else -1.0
+                return tuple(x + sign * y for x, y in zip(a, b, strict=True))
+            if op is BinaryOp.MULTIPLY and not any(a[1:]):
+                return _times(b, a[0])
+            if op is BinaryOp.MULTIPLY and not any(b[1:]):
+                return _times(a, b[0])
+            if op is BinaryOp.DIVIDE and not any(b[1:]) and b[0]:
+                return _times(a, 1.0 / b[0])
+    return None
+
+
+def _times(form: tuple[float, ...] | None, factor: float) -> tuple[float, ...] | None:
+    return None if form is None else tuple(factor * x for x in form)
