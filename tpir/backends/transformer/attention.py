@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.features import Feature, total
-from tpir.backends.transformer.plan import Head
+from tpir.backends.transformer.plan import Head, Pair
 from tpir.backends.transformer.selection import Bools, Conjunction
 from tpir.ir.ops import Choose, offsets_of
 from tpir.ir.program import Node
@@ -50,6 +50,9 @@ class Attention:
     sink: float
     head: Head | None = None
     copies: dict[int, Head] = field(default_factory=dict)
+    features: list[Feature] = field(default_factory=list)
+    error: float = 0.0
+    """How far scores that should be equal may be apart, in units of the softmax."""
 
     def build(self) -> Head:
         """The head; products that share a side are added up."""
@@ -58,11 +61,32 @@ class Attention:
             sink = None
             if self.planner.plan.bos is not None:
                 sink = free.times(-1.0).shifted(self.sink)
-            features = [f for pair in pairs for f in pair] + ([sink] if sink else [])
+            features = [f for p in pairs for f in (p.query, p.key)] + ([sink] if sink else [])
             slot = max((f.slot for f in features), default=0)
             self.head = Head(pairs, sink, slot + 1 + slot % 2)
+            self.features = features
+            self.error = self._score_error()
             self.planner.plan.heads.append(self.head)
         return self.head
+
+    def _score_error(self) -> float:
+        """How far apart scores that should be equal can be, in units of the softmax."""
+        budget = self.planner.budget
+        off: dict[Node | None, Floats] = {}
+        largest = 0.0
+        for product in self.products:
+            sides = [(product.query, product.key), (product.key, product.query)]
+            sizes = [_sizes(side) * abs(product.weight) for side, _ in sides]
+            largest += float(sizes[0].max() * _sizes(product.key).max())
+            for (side, other), size in zip(sides, sizes, strict=True):
+                if other is not None:
+                    node = None if side is None else side[0]
+                    error = budget.error(self.planner.feature(*other))
+                    off[node] = off.get(node, np.zeros(1)) + size * error
+        total_off = sum(float(errors.max()) for errors in off.values())
+        exact = total_off == 0 and largest < 1 / budget.unit
+        rounded = 0.0 if exact else 2 * budget.unit * largest
+        return 2 * budget.gap * (total_off + rounded)
 
     def later(self, slot: int) -> Head:
         """The same head in a later block, for values that are not there yet."""
@@ -72,7 +96,7 @@ class Attention:
             self.planner.plan.heads.append(self.copies[slot])
         return self.copies[slot]
 
-    def _pairs(self) -> tuple[list[tuple[Feature, Feature]], Feature]:
+    def _pairs(self) -> tuple[list[Pair], Feature]:
         def read(side: Read | None) -> Feature:
             return Feature(1.0) if side is None else self.planner.feature(*side)
 
@@ -100,7 +124,11 @@ class Attention:
         for query, key in pairs:
             if not key.terms:
                 free = free.plus(query, key.constant)
-        return [(q, k) for q, k in pairs if k.terms and (q.terms or q.constant)], free
+        return [Pair(q, k) for q, k in pairs if k.terms and (q.terms or q.constant)], free
+
+
+def _sizes(side: Read | None) -> Floats:
+    return np.ones(1) if side is None else np.abs(np.array(side[1]))
 
 
 def scores_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,11 +11,19 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.attention import Attention
 from tpir.backends.transformer.basis import IDENTITY, Basis, Column, basis_of
+from tpir.backends.transformer.budget import TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
-from tpir.backends.transformer.plan import Embedded, Mlp, Unit, Written
-from tpir.backends.transformer.tables import Line, affine_form, line_of, separated
+from tpir.backends.transformer.plan import Embedded, Head, Mlp, Pair, Unit, Written
+from tpir.backends.transformer.tables import (
+    Box,
+    Line,
+    affine_form,
+    boxes_of,
+    line_of,
+    separated,
+)
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Aggregate, Choose, Map, Tokens
 from tpir.ir.program import Node
@@ -25,6 +34,9 @@ if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
 Floats = NDArray[np.float64]
+
+MOST_ROUNDING = 0.125
+"""Coordinates that hold codes are whole numbers, and may be off by this much."""
 
 
 class Part(Protocol):
@@ -94,7 +106,9 @@ class Embedding:
         """See Part."""
         of_token = isinstance(self.node.op, Tokens)
         columns = self.held.columns()
+        unit = self.planner.budget.unit
         for coordinate, column in zip(self.held.make(0), columns, strict=True):
+            coordinate.error = max((unit * abs(x) for x in column if x != int(x)), default=0.0)
             self.planner.plan.embedded.append(Embedded(coordinate, column, of_token))
 
     def feature(self, column: Column) -> Feature:
@@ -148,7 +162,11 @@ class Copied:
             self.held.make(head.slot), values, self.at_sink, strict=True
         ):
             coordinate.at_bos = at_sink
+            coordinate.error = self.planner.budget.error(value)
+            coordinate.counts = noisy([value])
             head.written.append(Written(coordinate, value, at_sink))
+        if self.attention.error > self.planner.budget.gap / 4:
+            raise TooInexact(self.node, noisy(self.attention.features), "its scores are too rough")
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
@@ -162,8 +180,13 @@ class Lined:
         self.planner, self.node = planner, node
         self.held = Held(node.name, columns, len(planner.domain(node)))
 
-    def build(self, line: Feature, points: Floats, codes: NDArray[np.intp]) -> None:
-        """``points`` of the feature, and for each of them the place of the node's value."""
+    def build(
+        self, line: Feature, points: Floats, codes: NDArray[np.intp], relative: float = 0.0
+    ) -> None:
+        """``points`` of the feature, and for each of them the place of the node's value.
+
+        The feature is off by its own error or, if that is given, by a relative one.
+        """
         order = np.argsort(points, kind="stable")
         points, values = points[order], self.held.basis.rows[codes[order]]
         first = np.concatenate([[True], np.diff(points) > 0])
@@ -174,6 +197,7 @@ class Lined:
         slot = line.slot + 2 - line.slot % 2
         coordinates = self.held.make(slot)
         bends = hinges(points, values)
+        self._check(line, points, values, bends.largest, relative)
         units = []
         for threshold, row in zip(bends.thresholds.tolist(), bends.weights.tolist(), strict=True):
             output = tuple((c, w) for c, w in zip(coordinates, row, strict=True) if w)
@@ -187,8 +211,54 @@ class Lined:
             )
         self.planner.plan.mlps.append(Mlp(slot, units, constants))
 
+    def build_boxes(self, base: Floats, boxes: list[tuple[Feature, Floats]]) -> None:
+        """The sum of ``base`` and what each box adds where it is 1."""
+        budget = self.planner.budget
+        features = [feature for feature, _ in boxes]
+        slot = max((f.slot for f in features), default=0)
+        coordinates = self.held.make(slot + 2 - slot % 2)
+        units = []
+        for feature, value in boxes:
+            output = tuple((c, w) for c, w in zip(coordinates, value.tolist(), strict=True) if w)
+            units.append(Unit(feature, output))
+        constants = dict(zip(coordinates, base.tolist(), strict=True))
+        errors = np.array([budget.error(f) for f in features])
+        inside = np.maximum([f.at_bos for f in features], 0)
+        for k, coordinate in enumerate(coordinates):
+            column = np.array([value[k] for _, value in boxes])
+            coordinate.at_bos = float(base[k] + inside @ column)
+            coordinate.error = float(errors @ np.abs(column))
+            coordinate.counts = noisy(features)
+        if (errors > MOST_ROUNDING).any():
+            what = "its arguments are too rough to be told apart"
+            raise TooInexact(self.node, noisy(features), what)
+        self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
 
-class Number:
+    def _check(
+        self, line: Feature, points: Floats, values: Floats, largest: float, relative: float
+    ) -> None:
+        """How far the coordinates are off. Raises TooInexact if points cannot be told apart."""
+        budget = self.planner.budget
+        off = np.abs(points) * relative if relative else np.full(len(points), budget.error(line))
+        spacing = np.diff(points)
+        if (np.maximum(off[1:], off[:-1]) > spacing / 4).any():
+            what = "its arguments are too rough to be told apart"
+            raise TooInexact(self.node, noisy([line]), what)
+        slopes = np.abs(np.diff(values, axis=0)) / spacing[:, None]
+        steepest = (
+            np.maximum(np.pad(slopes, ((0, 1), (0, 0))), np.pad(slopes, ((1, 0), (0, 0))))
+            * off[:, None]
+        )
+        exact = not off.any() and largest < 1 / budget.unit and _is_whole(points, values)
+        rounded = 0.0 if exact else 4 * budget.unit * largest
+        for k, coordinate in enumerate(self.held.coordinates):
+            coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
+            coordinate.counts = noisy([line])
+        if rounded > MOST_ROUNDING:
+            raise TooInexact(self.node, frozenset(), "its table is too large for the number type")
+
+
+class Number(ABC):
     """A count or a mean: a head writes one number, an MLP makes what is no multiple of it."""
 
     def __init__(
@@ -211,6 +281,22 @@ class Number:
         if others:
             self.lined = Lined(self.planner, self.node, others)
 
+    def relative(self) -> float:
+        """The relative error that weights of keys have."""
+        return 2 * self.attention.error + 4 * self.planner.budget.unit
+
+    @abstractmethod
+    def off(self, value: Feature) -> float:
+        """How far the number is off."""
+
+    @abstractmethod
+    def blamed(self, value: Feature) -> frozenset[Node]:
+        """The counts that this comes from."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Make the columns that are no multiples of the number."""
+
     def build(self) -> None:
         """See Part."""
         head = self.attention.build()
@@ -222,10 +308,10 @@ class Number:
         if self.points == IDENTITY:
             ends = value.bounds
         raw = Coordinate(f"{self.node.name}.raw", head.slot, self.at_sink, *ends)
+        raw.error, raw.counts = self.off(value), self.blamed(value)
         head.written.append(Written(raw, value, self.at_sink))
         self.raw = Feature(0.0, {raw: 1.0})
-        if self.lined is not None:
-            self.lined.build(self.raw, np.array(self.points), np.arange(len(self.points)))
+        self.finish()
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
@@ -234,6 +320,93 @@ class Number:
             return self.raw.times(weight).shifted(constant)
         assert self.lined is not None
         return self.lined.held.feature(column)
+
+
+class Mean(Number):
+    """A mean: as far off as its values, and as the weights of the keys times their spread."""
+
+    def off(self, value: Feature) -> float:
+        """See Number."""
+        least, most = value.bounds
+        return self.planner.budget.error(value) + (most - least) * self.relative()
+
+    def blamed(self, value: Feature) -> frozenset[Node]:
+        """See Number."""
+        return noisy([value, *self.attention.features])
+
+    def finish(self) -> None:
+        """See Number."""
+        if self.lined is not None:
+            self.lined.build(self.raw, np.array(self.points), np.arange(len(self.points)))
+
+
+class Count(Number):
+    """1 / (1 + n) for n keys: told apart from its neighbours, or looked up by position."""
+
+    def ask(self, columns: tuple[Column, ...]) -> None:
+        """See Part."""
+        super().ask(columns)
+        self.lookup: Lookup | None = None
+        if self.lined is not None and self.node in self.planner.looked_up:
+            self.lookup = Lookup(self.planner, self.lined)
+
+    def off(self, value: Feature) -> float:
+        """See Number."""
+        budget = self.planner.budget
+        if self.relative() > 0.25 / (self.planner.program.context + 2):
+            counts = noisy(self.attention.features)
+            raise TooInexact(self.node, counts, "its scores are too rough to count by")
+        return self.relative() * max(self.points) + budget.unit
+
+    def blamed(self, value: Feature) -> frozenset[Node]:
+        """See Number."""
+        return frozenset({self.node})
+
+    def finish(self) -> None:
+        """See Number."""
+        if self.lookup is not None:
+            self.lookup.build(self.raw)
+        elif self.lined is not None:
+            points = np.array(self.points)
+            self.lined.build(self.raw, points, np.arange(len(points)), self.relative())
+
+
+class Lookup:
+    """Finds the position of number n, and reads functions of n from its embedding.
+
+    The token of beginning stands at n = 0. The best score is that of the nearest number, as
+    2 x y - y^2 = x^2 - (x - y)^2, in units of the smallest distance squared.
+    """
+
+    def __init__(self, planner: Planner, lined: Lined) -> None:
+        self.planner, self.held = planner, lined.held
+        numbers = [1.0 / (1 + n) for n in range(planner.program.context + 1)]
+        scale = 1.0 / (numbers[-2] - numbers[-1]) ** 2
+        self.linear = [2 * scale * y for y in numbers]
+        self.square = [-scale * y * y for y in numbers]
+        counts = [int(n) for n in planner.domain(lined.node)]
+        by_count = [dict(zip(counts, column, strict=True)) for column in self.held.columns()]
+        every = range(planner.program.context + 1)
+        self.values = [[column.get(n, 0.0) for n in every] for column in by_count]
+        for column in (self.linear, self.square, *self.values):
+            planner.ask(planner.indices, tuple(column[1:]))
+
+    def build(self, raw: Feature) -> None:
+        """The head, after the number is there."""
+        planner = self.planner
+
+        def at_key(column: list[float]) -> Feature:
+            return planner.feature(planner.indices, tuple(column[1:]))
+
+        pairs = [
+            Pair(raw, at_key(self.linear), self.linear[0]),
+            Pair(Feature(1.0), at_key(self.square), self.square[0]),
+        ]
+        head = Head(pairs, None, raw.slot + 1 + raw.slot % 2)
+        for coordinate, column in zip(self.held.make(head.slot), self.values, strict=True):
+            coordinate.at_bos = column[0]
+            head.written.append(Written(coordinate, at_key(column), column[0]))
+        planner.plan.heads.append(head)
 
 
 class Mapped:
@@ -286,17 +459,39 @@ class Mapped:
     def _ask_for_line(self, others: tuple[Column, ...]) -> None:
         planner, node = self.planner, self.node
         self.lined = Lined(planner, node, others)
-        self.line = line_of(self.lined.held.basis.rows[self.codes])
+        values = self.lined.held.basis.rows[self.codes]
+        self.line = line_of(values)
+        self.base, self.boxes = boxes_of(values)
+        too_large = 4 * planner.budget.unit * self.line.largest > MOST_ROUNDING
+        if len(self.boxes) < self.line.units or too_large:
+            self.line = None
+            for box in self.boxes:
+                for operand, column in zip(node.operands, box.columns, strict=True):
+                    if column is not None:
+                        planner.ask(operand, column)
+            return
         for operand, column in zip(node.operands, self.line.columns, strict=True):
             planner.ask(operand, column)
 
     def build(self) -> None:
         """See Part."""
-        if self.lined is None or self.line is None:
+        if self.lined is None:
+            return
+        if self.line is None:
+            self.lined.build_boxes(self.base, [(self._inside(b), b.value) for b in self.boxes])
             return
         parts = zip(self.node.operands, self.line.columns, strict=True)
         line = total([(self.planner.feature(o, c), 1.0) for o, c in parts])
         self.lined.build(line, self.line.points.reshape(-1), self.codes.reshape(-1))
+
+    def _inside(self, box: Box) -> Feature:
+        """1 where all arguments are in their sets, 0 or less where one is not."""
+        parts = [
+            (self.planner.feature(operand, column), 1.0)
+            for operand, column in zip(self.node.operands, box.columns, strict=True)
+            if column is not None
+        ]
+        return total(parts, 1.0 - len(parts))
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
@@ -323,6 +518,10 @@ def slot_of_head(slot: int, values: list[Feature]) -> int:
 
 def _is_choice(selector: Node) -> bool:
     return isinstance(selector.op, Choose)
+
+
+def _is_whole(points: Floats, values: Floats) -> bool:
+    return bool((points == np.round(points)).all() and (values == np.round(values)).all())
 
 
 def _affine(points: Column, column: Column) -> tuple[float, float] | None:

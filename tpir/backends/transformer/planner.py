@@ -11,13 +11,15 @@ import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
+from tpir.backends.transformer.budget import Budget, TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.parts import (
     Copied,
+    Count,
     Embedding,
     Mapped,
-    Number,
+    Mean,
     Part,
 )
 from tpir.backends.transformer.plan import Plan, Readout
@@ -42,11 +44,17 @@ from tpir.ir.values import is_number
 MAX_LABELS = 4_096
 """An output of more values is one number, not a logit for each."""
 
+MOST_OFF = 1e-6
+"""A number that is an output is made of looked-up counts where it might be off by more."""
+
 
 class Planner:
     """Plans one legalised program."""
 
-    def __init__(self, legal: Legaliser, program: Program) -> None:
+    def __init__(
+        self, legal: Legaliser, program: Program, budget: Budget, looked_up: frozenset[Node]
+    ) -> None:
+        self.budget, self.looked_up = budget, looked_up
         self.legal = legal
         self.program = program
         self.domains = legal.domains
@@ -109,6 +117,8 @@ class Planner:
 
     def _needs_bos(self) -> bool:
         """Whether a head must be able to attend to nothing."""
+        if self.looked_up:
+            return True
         for node in self.program.live:
             match node.op:
                 case SelectorWidth() if not _is_everything(node.operands[0]):
@@ -147,10 +157,10 @@ class Planner:
             self.ask(self.indices, first)
             read = lambda: self.feature(self.indices, first)  # noqa: E731
             points = tuple(1.0 / n if n else 2.0 for n in map(int, numbers))
-            return Number(self, node, points, self.attend(node, selector, None), read, 0.0)
+            return Count(self, node, points, self.attend(node, selector, None), read, 0.0)
         points = tuple(1.0 / (1 + int(n)) for n in numbers)
         counting = self.attend(node, selector, None, counts=True)
-        return Number(self, node, points, counting, lambda: Feature(), 1.0)
+        return Count(self, node, points, counting, Feature, 1.0)
 
     def _mean(self, node: Node) -> Part:
         selector, values = node.operands
@@ -160,9 +170,8 @@ class Planner:
         default = node.op.default if node.op.default is not None else 0
         attention = self.attend(node, selector, None)
         points = self.identity(node)
-        return Number(
-            self, node, points, attention, lambda: self.feature(values, column), float(default)
-        )
+        read = lambda: self.feature(values, column)  # noqa: E731
+        return Mean(self, node, points, attention, read, float(default))
 
     def attend(
         self, user: Node, selector: Node, choice: Node | None, *, counts: bool = False
@@ -238,7 +247,12 @@ class Planner:
                     raise refusal(node, "pooled readouts are not there yet")
                 return Readout(name, tuple(logits), labels)
             case _ if self._is_number(node):
-                return Readout(name, (self.feature(node, self.identity(node)),), None)
+                number = self.feature(node, self.identity(node))
+                if self.budget.error(number) > MOST_OFF:
+                    more = noisy([number]) - self.looked_up
+                    if more:
+                        raise TooInexact(node, more, "it is too rough a number")
+                return Readout(name, (number,), None)
         code = self.code(node)
         x = self.feature(node, code)
         scale = 1.0 / min(np.diff(np.unique(code)), default=1.0) ** 2

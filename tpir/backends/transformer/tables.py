@@ -51,6 +51,9 @@ class Line:
 
     columns: list[Column]
     points: Floats
+    units: int
+    largest: float
+    """The largest sum of the units' terms without signs."""
 
 
 def line_of(values: Floats) -> Line:
@@ -76,7 +79,57 @@ def line_of(values: Floats) -> Line:
     points = np.zeros([1] * arity)
     for axis, column in enumerate(columns):
         points = points + column.reshape([-1 if a == axis else 1 for a in range(arity)])
-    return Line([tuple(map(float, column)) for column in columns], points)
+    return Line([tuple(map(float, column)) for column in columns], points, *best[0])
+
+
+@dataclass(frozen=True)
+class Box:
+    """Values of the arguments, a set for each, on which a table is the same.
+
+    ``columns``: for each argument 1 for the values in its set and 0 for the others; None where all
+    are in it. ``value`` [outputs]: what the table is there, less what it is elsewhere.
+    """
+
+    columns: tuple[Column | None, ...]
+    value: Floats
+
+
+def boxes_of(values: Floats) -> tuple[Floats, list[Box]]:
+    """A table as a value for most rows, and boxes that do not meet for the others.
+
+    Each box is one hidden unit: relu(number of arguments in their set - (number of sets - 1)).
+    """
+    arity = values.ndim - 1
+    rows, places = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_inverse=True)
+    table = places.reshape(values.shape[:-1])
+    most = int(np.bincount(table.reshape(-1)).argmax())
+    orders = permutations(range(arity)) if arity <= 4 else [tuple(range(arity))]
+    best: list[tuple[tuple[frozenset[int], ...], int]] | None = None
+    for order in orders:
+        found = _boxes(table.transpose(order), most)
+        if best is None or len(found) < len(best):
+            back = np.argsort(order)
+            best = [(tuple(sets[k] for k in back), value) for sets, value in found]
+    boxes = []
+    for sets, value in best or []:
+        sizes = [int(n) for n in table.shape]
+        columns = tuple(
+            None if len(s) == n else tuple(float(k in s) for k in range(n))
+            for s, n in zip(sets, sizes, strict=True)
+        )
+        boxes.append(Box(columns, rows[value] - rows[most]))
+    return rows[most], boxes
+
+
+def _boxes(table: NDArray[np.intp], most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
+    """Boxes of equal entries that are not ``most``: those of slices, joined where they agree."""
+    if table.ndim == 0:
+        return [] if int(table) == most else [((), int(table))]
+    joined: dict[tuple[tuple[frozenset[int], ...], int], set[int]] = {}
+    for k, piece in enumerate(table):
+        for box in _boxes(piece, most):
+            joined.setdefault(box, set()).add(k)
+    return [((frozenset(ks), *sets), value) for (sets, value), ks in joined.items()]
 
 
 def _candidates(sizes: list[int]) -> list[tuple[int, ...]]:
