@@ -17,10 +17,12 @@ from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Embedded, Head, Mlp, Pair, Unit, Written
 from tpir.backends.transformer.tables import (
-    Box,
     Line,
+    Ridge,
+    Ridges,
     affine_form,
     boxes_of,
+    gates_of,
     line_of,
     separated,
 )
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
 Floats = NDArray[np.float64]
+
+MOST_OFF = 1e-6
+"""A number is made of more units where it would be off by more."""
 
 MOST_ROUNDING = 0.125
 """Coordinates that hold codes are whole numbers, and may be off by this much."""
@@ -211,25 +216,27 @@ class Lined:
             )
         self.planner.plan.mlps.append(Mlp(slot, units, constants))
 
-    def build_boxes(self, base: Floats, boxes: list[tuple[Feature, Floats]]) -> None:
-        """The sum of ``base`` and what each box adds where it is 1."""
+    def build_ridges(self, base: Floats, ridges: list[tuple[Feature, Ridge]]) -> None:
+        """The sum of ``base`` and the ridges, whose features are given."""
         budget = self.planner.budget
-        features = [feature for feature, _ in boxes]
+        features = [feature for feature, _ in ridges]
         slot = max((f.slot for f in features), default=0)
         coordinates = self.held.make(slot + 2 - slot % 2)
-        units = []
-        for feature, value in boxes:
-            output = tuple((c, w) for c, w in zip(coordinates, value.tolist(), strict=True) if w)
-            units.append(Unit(feature, output))
+        units, errors = [], []
+        for feature, ridge in ridges:
+            row = zip(coordinates, ridge.value.tolist(), strict=True)
+            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
+            off = budget.error(feature)
+            whole = off == 0 and all(map(_are_whole, (*ridge.columns, tuple(ridge.value))))
+            errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
         constants = dict(zip(coordinates, base.tolist(), strict=True))
-        errors = np.array([budget.error(f) for f in features])
         inside = np.maximum([f.at_bos for f in features], 0)
         for k, coordinate in enumerate(coordinates):
-            column = np.array([value[k] for _, value in boxes])
+            column = np.array([ridge.value[k] for _, ridge in ridges])
             coordinate.at_bos = float(base[k] + inside @ column)
-            coordinate.error = float(errors @ np.abs(column))
+            coordinate.error = float(np.array(errors) @ np.abs(column))
             coordinate.counts = noisy(features)
-        if (errors > MOST_ROUNDING).any():
+        if max(errors, default=0.0) > MOST_ROUNDING:
             what = "its arguments are too rough to be told apart"
             raise TooInexact(self.node, noisy(features), what)
         self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
@@ -416,6 +423,7 @@ class Mapped:
         self.planner, self.node = planner, node
         self.lined: Lined | None = None
         self.line: Line | None = None
+        self.ridges: Ridges | None = None
 
     def ask(self, columns: tuple[Column, ...]) -> None:
         """See Part."""
@@ -460,17 +468,21 @@ class Mapped:
         planner, node = self.planner, self.node
         self.lined = Lined(planner, node, others)
         values = self.lined.held.basis.rows[self.codes]
-        self.line = line_of(values)
-        self.base, self.boxes = boxes_of(values)
-        too_large = 4 * planner.budget.unit * self.line.largest > MOST_ROUNDING
-        if len(self.boxes) < self.line.units or too_large:
-            self.line = None
-            for box in self.boxes:
-                for operand, column in zip(node.operands, box.columns, strict=True):
+        line, ridges = line_of(values), boxes_of(values)
+        gates = gates_of(values)
+        if gates is not None and len(gates.ridges) < len(ridges.ridges):
+            ridges = gates
+        rounding = 4 * planner.budget.unit * line.largest
+        whole = line.largest < 1 / planner.budget.unit and _is_whole(line.points, values)
+        if len(ridges.ridges) < line.units or (not whole and rounding > MOST_OFF):
+            self.ridges = ridges
+            for ridge in ridges.ridges:
+                for operand, column in zip(node.operands, ridge.columns, strict=True):
                     if column is not None:
                         planner.ask(operand, column)
             return
-        for operand, column in zip(node.operands, self.line.columns, strict=True):
+        self.line = line
+        for operand, column in zip(node.operands, line.columns, strict=True):
             planner.ask(operand, column)
 
     def build(self) -> None:
@@ -478,20 +490,21 @@ class Mapped:
         if self.lined is None:
             return
         if self.line is None:
-            self.lined.build_boxes(self.base, [(self._inside(b), b.value) for b in self.boxes])
+            assert self.ridges is not None
+            read = [(self._input(ridge), ridge) for ridge in self.ridges.ridges]
+            self.lined.build_ridges(self.ridges.base, read)
             return
         parts = zip(self.node.operands, self.line.columns, strict=True)
         line = total([(self.planner.feature(o, c), 1.0) for o, c in parts])
         self.lined.build(line, self.line.points.reshape(-1), self.codes.reshape(-1))
 
-    def _inside(self, box: Box) -> Feature:
-        """1 where all arguments are in their sets, 0 or less where one is not."""
+    def _input(self, ridge: Ridge) -> Feature:
         parts = [
             (self.planner.feature(operand, column), 1.0)
-            for operand, column in zip(self.node.operands, box.columns, strict=True)
+            for operand, column in zip(self.node.operands, ridge.columns, strict=True)
             if column is not None
         ]
-        return total(parts, 1.0 - len(parts))
+        return total(parts, ridge.constant)
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
@@ -522,6 +535,10 @@ def _is_choice(selector: Node) -> bool:
 
 def _is_whole(points: Floats, values: Floats) -> bool:
     return bool((points == np.round(points)).all() and (values == np.round(values)).all())
+
+
+def _are_whole(column: Column | None) -> bool:
+    return column is None or all(x == int(x) for x in column)
 
 
 def _affine(points: Column, column: Column) -> tuple[float, float] | None:

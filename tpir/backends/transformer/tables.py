@@ -26,10 +26,12 @@ SMALL = (1, -1, 2, -2)
 """The weights that are tried before those that keep all rows apart."""
 
 
-def separated(table: Floats) -> tuple[float, list[Column]] | None:
-    """A constant and a column for each argument that add up to the table; None if none do."""
-    corner = table[(0,) * table.ndim] if table.ndim else table
-    constant = float(corner)
+def separated(table: Floats, tolerance: float = 0.0) -> tuple[float, list[Column]] | None:
+    """A constant and a column for each argument that add up to the table; None if none do.
+
+    They may miss by ``tolerance`` where numbers are fractions.
+    """
+    constant = float(table[(0,) * table.ndim])
     columns = []
     rest = table - constant
     for axis in range(table.ndim):
@@ -38,7 +40,7 @@ def separated(table: Floats) -> tuple[float, list[Column]] | None:
         shape = tuple(-1 if a == axis else 1 for a in range(table.ndim))
         rest = rest - line.reshape(shape)
         columns.append(tuple(map(float, line)))
-    return (constant, columns) if not rest.any() else None
+    return (constant, columns) if np.abs(rest).max(initial=0.0) <= tolerance else None
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,37 @@ def line_of(values: Floats) -> Line:
 
 
 @dataclass(frozen=True)
-class Box:
-    """Values of the arguments, a set for each, on which a table is the same.
+class Ridge:
+    """One hidden unit of a table: value x relu(constant + a column of each argument).
 
-    ``columns``: for each argument 1 for the values in its set and 0 for the others; None where all
-    are in it. ``value`` [outputs]: what the table is there, less what it is elsewhere.
+    ``columns``: for each argument what it adds, for each of its values; None where that is nothing.
+    ``value`` [outputs].
     """
 
     columns: tuple[Column | None, ...]
+    constant: float
     value: Floats
 
+    @property
+    def size(self) -> float:
+        """What rounding is relative to."""
+        parts = [max(map(abs, column)) for column in self.columns if column is not None]
+        return abs(self.constant) + sum(parts)
 
-def boxes_of(values: Floats) -> tuple[Floats, list[Box]]:
+
+@dataclass(frozen=True)
+class Ridges:
+    """A table as ``base`` [outputs] plus ridges."""
+
+    base: Floats
+    ridges: list[Ridge]
+
+
+def boxes_of(values: Floats) -> Ridges:
     """A table as a value for most rows, and boxes that do not meet for the others.
 
-    Each box is one hidden unit: relu(number of arguments in their set - (number of sets - 1)).
+    A box is a set of values for each argument, with the table the same on all of it; its ridge is
+    the number of arguments in their set, less the number of sets but one.
     """
     arity = values.ndim - 1
     rows, places = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_inverse=True)
@@ -117,8 +135,58 @@ def boxes_of(values: Floats) -> tuple[Floats, list[Box]]:
             None if len(s) == n else tuple(float(k in s) for k in range(n))
             for s, n in zip(sets, sizes, strict=True)
         )
-        boxes.append(Box(columns, rows[value] - rows[most]))
-    return rows[most], boxes
+        constant = 1.0 - sum(column is not None for column in columns)
+        boxes.append(Ridge(columns, constant, rows[value] - rows[most]))
+    return Ridges(rows[most], boxes)
+
+
+def gates_of(values: Floats) -> Ridges | None:
+    """A table that for each value of one argument, the gate, is a sum of functions of the others.
+
+    ``x if gate else y`` is one, and so is a number divided by another. For each class of the gate
+    one ridge: the sum, less its least value, where the gate is in the class, and below 0 elsewhere.
+    One more ridge adds the least values. None if no argument is such a gate.
+    """
+    best: Ridges | None = None
+    for axis in range(values.ndim - 1):
+        found = _gated(values, axis)
+        if found is not None and (best is None or len(found.ridges) < len(best.ridges)):
+            best = found
+    return best
+
+
+def _gated(values: Floats, axis: int) -> Ridges | None:
+    outputs = values.shape[-1]
+    arity, count = values.ndim - 1, values.shape[axis]
+    ridges: list[Ridge] = []
+    base = np.zeros(outputs)
+    for output in range(outputs):
+        table = np.moveaxis(values[..., output], axis, 0)
+        pieces: dict[bytes, list[int]] = {}
+        for k in range(count):
+            rest = np.ascontiguousarray(table[k] - table[k].min())
+            pieces.setdefault(rest.tobytes(), []).append(k)
+        least = table.reshape(count, -1).min(axis=1)
+        unit = np.eye(outputs)[output]
+        for places in pieces.values():
+            rest = table[places[0]] - least[places[0]]
+            if not rest.any():
+                continue
+            parts = separated(rest, 1e-9)
+            if parts is None:
+                return None
+            far = 2.0 ** np.ceil(np.log2(rest.max()))
+            gate = tuple(far if k in places else 0.0 for k in range(count))
+            columns: list[Column | None] = [c if any(c) else None for c in parts[1]]
+            columns.insert(axis, gate if len(places) < count else None)
+            constant = parts[0] - (far if len(places) < count else 0.0)
+            ridges.append(Ridge(tuple(columns), constant, unit))
+        base[output] = least.min()
+        if np.ptp(least):
+            lift = tuple(float(x) for x in least - least.min())
+            columns = [lift if k == axis else None for k in range(arity)]
+            ridges.append(Ridge(tuple(columns), 0.0, unit))
+    return Ridges(base, ridges)
 
 
 def _boxes(table: NDArray[np.intp], most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
