@@ -1,0 +1,196 @@
+"""Logits as outputs: numbers, values that tables give, or a linear readout."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tpir.errors import TpirError
+from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal
+from tpir.ir.functions import FeatureWeights, NumberWeights, Table, TableWeights
+from tpir.ir.ops import Classify, ClassifyPooled, Map, Pool
+from tpir.ir.program import Node, Origin
+from tpir.ir.types import number_bounds, values_of
+from tpir.ir.values import Value
+from tpir.lowering.tensors import Tensors
+from tpir.lowering.transformer.numbers import Codes, Floats, firsts, snapped
+from tpir.lowering.transformer.stream import (
+    Joint,
+    Read,
+    Stream,
+    Variable,
+    class_node,
+    joint_of,
+    map_values,
+)
+from tpir.models.stored_transformer import Output
+
+MOST_ROWS = 65_536
+"""A readout of more joint values is linear."""
+
+ORIGIN = Origin(part="unembed")
+
+
+def outputs_of(stream: Stream, tensors: Tensors, outputs: tuple[Output, ...]) -> dict[str, Node]:
+    """A node for each output. Raises TpirError, naming the output."""
+    count = sum(o.width for o in outputs)
+    matrix = tensors.read("unembed.W_U", len(stream.base), count)
+    bias = tensors.read("unembed.b_U", count)
+    found, start = {}, 0
+    for output in outputs:
+        end = start + output.width
+        read = stream.read(matrix[:, start:end], bias[start:end])
+        found[output.name] = _Readout(stream, output, read).node()
+        start = end
+    return found
+
+
+class _Readout:
+    def __init__(self, stream: Stream, output: Output, read: Read) -> None:
+        self.stream, self.output, self.read = stream, output, read
+        self.builder, self.name = stream.builder, output.name
+
+    def node(self) -> Node:
+        """The node of the output."""
+        if self.output.pooled:
+            return self._linear(self.read)
+        if self.output.values is None:
+            return self._number()
+        read = _relative(self.read)
+        if not read.rows:
+            value = self.output.values[int(read.base.argmax())]
+            return self.builder.add(Map(Table((), (value,))), [], name=self.name, origin=ORIGIN)
+        if all(v.values is not None for v in read.rows):
+            joint = joint_of(read)
+            rows = math.prod(joint.sizes)
+            if rows <= MOST_ROWS and (len(read.rows) == 1 or _is_code(self.read)):
+                return self._table(joint, read)
+        return self._linear(read)
+
+    def _table(self, joint: Joint, read: Read) -> Node:
+        logits = read.base + joint.sum(list(read.rows.values()))
+        assert self.output.values is not None
+        results = [self.output.values[k] for k in logits.argmax(axis=1).tolist()]
+        return joint.node(self.builder, results, self.name, ORIGIN)
+
+    def _linear(self, read: Read) -> Node:
+        """The label with the greatest sum of weights."""
+        labels = self.output.values
+        assert labels is not None
+        operands, weights = [], list[FeatureWeights]()
+        for variable, rows in read.rows.items():
+            if variable.values is None:
+                operands.append(variable.node)
+                weights.append(NumberWeights(tuple(rows[0].tolist())))
+                continue
+            node, own = self._feature(variable, rows, read)
+            domain = values_of(node.type)
+            assert domain is not None
+            operands.append(node)
+            weights.append(TableWeights(domain, tuple(map(tuple, own.tolist()))))
+        bias = tuple(read.base.tolist())
+        op: Classify | ClassifyPooled = Classify(labels, bias, tuple(weights))
+        if self.output.pooled:
+            op = ClassifyPooled(labels, bias, tuple(weights), Pool.FIRST)
+        return self.builder.add(op, operands, name=self.name, origin=ORIGIN)
+
+    def _feature(self, variable: Variable, rows: Floats, read: Read) -> tuple[Node, Floats]:
+        if variable.typed:
+            return variable.node, rows
+        classes = joint_of(read, [variable]).classes[0]
+        name = f"{variable.node.name}_class"
+        node = class_node(self.builder, variable, classes, name, ORIGIN)
+        small = rows[firsts(classes)]
+        return node, small[[int(v) for v in values_of(node.type) or ()]]
+
+    def _number(self) -> Node:
+        """The one logit as a number."""
+        read = self.read
+        base, terms = float(read.base[0]), list(read.rows.items())
+        if len(terms) == 1 and terms[0][0].values is not None:
+            ((variable, rows),) = terms
+            return self._number_of(variable, base + rows[:, 0])
+        if not terms:
+            return self._constant(base)
+        total: Expression | None = None
+        operands = []
+        for variable, rows in terms:
+            node, slope, shift = self._line(variable, rows[:, 0])
+            base += shift
+            argument = Argument(len(operands))
+            operands.append(node)
+            total = _plus(total, argument, slope)
+        assert total is not None
+        rest = snapped(base, 1e-6)
+        if rest:
+            sign = BinaryOp.ADD if rest > 0 else BinaryOp.SUBTRACT
+            total = Binary(sign, total, Literal(_value(abs(rest))))
+        return self.builder.add(Map(total), operands, name=self.name, origin=ORIGIN)
+
+    def _number_of(self, variable: Variable, numbers: Floats) -> Node:
+        node, slope, shift = self._line(variable, numbers)
+        if slope == 1.0 and snapped(shift, 1e-6) == 0.0:
+            return node
+        near = [snapped(float(x), 1e-6 * (1 + abs(x))) for x in numbers]
+        whole = all(x == int(x) for x in near)
+        results: list[Value] = [int(x) if whole else x for x in near]
+        return map_values(self.builder, variable, results, self.name, ORIGIN)
+
+    def _line(self, variable: Variable, numbers: Floats) -> tuple[Node, float, float]:
+        """A node, a slope and a shift that give the numbers; the node may be a table of them."""
+        if variable.values is None:
+            return variable.node, snapped(float(numbers[0]), 1e-6), 0.0
+        if number_bounds(variable.node.type) is not None:
+            values = np.array([float(v) for v in variable.values if not isinstance(v, str)])
+            far = int(np.abs(values - values[0]).argmax())
+            if values[far] != values[0]:
+                slope = (numbers[far] - numbers[0]) / (values[far] - values[0])
+                slope = snapped(float(slope), 1e-6)
+                shift = float(numbers[0] - slope * values[0])
+                if np.abs(shift + slope * values - numbers).max() <= 1e-6 * np.abs(numbers).max():
+                    return variable.node, slope, shift
+        near = [snapped(float(x), 1e-6) for x in numbers]
+        results: list[Value] = [_value(x) for x in near]
+        name = f"{variable.node.name}_number"
+        return map_values(self.builder, variable, results, name, ORIGIN), 1.0, 0.0
+
+    def _constant(self, base: float) -> Node:
+        table = Table((), (_value(snapped(base, 1e-6)),))
+        return self.builder.add(Map(table), [], name=self.name, origin=ORIGIN)
+
+
+def _plus(total: Expression | None, argument: Expression, slope: float) -> Expression:
+    if abs(slope) == 1.0 and total is not None:
+        return Binary(BinaryOp.ADD if slope > 0 else BinaryOp.SUBTRACT, total, argument)
+    if slope != 1.0:
+        argument = Binary(BinaryOp.MULTIPLY, Literal(_value(slope)), argument)
+    return argument if total is None else Binary(BinaryOp.ADD, total, argument)
+
+
+def _value(number: float) -> Value:
+    return int(number) if number == int(number) else number
+
+
+def _relative(read: Read) -> Read:
+    """The same readout without what a variable adds to all labels alike."""
+    kept = {}
+    for variable, rows in read.rows.items():
+        if (np.ptp(rows, axis=1) > read.noise.max()).any():
+            kept[variable] = rows
+    return Read(read.base, kept, read.noise)
+
+
+def _is_code(read: Read) -> bool:
+    """Whether the logits are those of the number nearest to a sum x: 2 c x - c^2, in some unit."""
+    rows = np.concatenate(list(read.rows.values()))
+    slopes = rows[int(np.abs(rows).max(axis=1).argmax())]
+    if np.linalg.matrix_rank(rows, tol=1e-5 * np.abs(rows).max()) > 1:
+        return False
+    # Along a parabola the biases' differences are a quadratic function of the slopes.
+    fitted = np.polynomial.polynomial.polyfit(slopes, read.base, 2)
+    found = np.polynomial.polynomial.polyval(slopes, fitted)
+    return bool(np.abs(found - read.base).max() <= 1e-4 * (1 + np.abs(read.base).max()))
+
+
+__all__ = ["Codes", "TpirError", "outputs_of"]
