@@ -160,7 +160,7 @@ class _Head:
         What it reads of the position is then a function of the count.
         """
         indices = self.stream.indices
-        if len(components) != 1 or list(written.read.rows) != [indices]:
+        if len(components) != 1 or set(written.read.rows) - {indices}:
             return None
         (component,) = components
         if component.keys != (indices,) or len(component.queries) != 1:
@@ -178,9 +178,10 @@ class _Head:
         clear = len(ranked) < 2 or (ranked[-1] - ranked[-2] >= GAP).all()
         if not clear or (best != np.arange(len(best))).any():
             return None
-        added = written.read.rows[indices] + written.read.base - written.at_sink
-        rows = np.concatenate([np.zeros((1, added.shape[1])), added])
-        return written.at_sink, [Variable(count.node, count.values, rows)]
+        width, context = len(written.at_sink), len(key)
+        added = written.read.rows.get(indices, np.zeros((context, width)))
+        rows = np.concatenate([written.at_sink[None], written.read.base + added])
+        return np.zeros(width), [Variable(count.node, count.values, rows)]
 
 
 def _first_only(rows: Floats) -> Floats | None:

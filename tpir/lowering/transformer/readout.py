@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from tpir.errors import TpirError
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal
 from tpir.ir.functions import FeatureWeights, NumberWeights, Table, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Map, Pool
@@ -14,7 +13,7 @@ from tpir.ir.program import Node, Origin
 from tpir.ir.types import number_bounds, values_of
 from tpir.ir.values import Value
 from tpir.lowering.tensors import Tensors
-from tpir.lowering.transformer.numbers import Codes, Floats, firsts, snapped
+from tpir.lowering.transformer.numbers import Floats, firsts, snapped
 from tpir.lowering.transformer.stream import (
     Joint,
     Read,
@@ -114,9 +113,13 @@ class _Readout:
         if not terms:
             return self._constant(base)
         total: Expression | None = None
-        operands = []
+        operands: list[Node] = []
         for variable, rows in terms:
-            node, slope, shift = self._line(variable, rows[:, 0])
+            node, slope, shift = self._line(variable, rows[:, 0]) or (
+                self._tabled(variable, rows[:, 0], f"{variable.node.name}_number"),
+                1.0,
+                0.0,
+            )
             base += shift
             argument = Argument(len(operands))
             operands.append(node)
@@ -129,31 +132,33 @@ class _Readout:
         return self.builder.add(Map(total), operands, name=self.name, origin=ORIGIN)
 
     def _number_of(self, variable: Variable, numbers: Floats) -> Node:
-        node, slope, shift = self._line(variable, numbers)
-        if slope == 1.0 and snapped(shift, 1e-6) == 0.0:
-            return node
+        line = self._line(variable, numbers)
+        if line is not None and line[1] == 1.0 and snapped(line[2], 1e-6) == 0.0:
+            return line[0]
+        return self._tabled(variable, numbers, self.name)
+
+    def _line(self, variable: Variable, numbers: Floats) -> tuple[Node, float, float] | None:
+        """The variable's number, a slope and a shift that give the numbers; None if none do."""
+        if variable.values is None:
+            return variable.node, snapped(float(numbers[0]), 1e-6), 0.0
+        if number_bounds(variable.node.type) is None:
+            return None
+        values = np.array([float(v) for v in variable.values])
+        far = int(np.abs(values - values[0]).argmax())
+        if values[far] == values[0]:
+            return None
+        slope = (numbers[far] - numbers[0]) / (values[far] - values[0])
+        slope = snapped(float(slope), 1e-6)
+        shift = float(numbers[0] - slope * values[0])
+        off = np.abs(shift + slope * values - numbers).max()
+        return (variable.node, slope, shift) if off <= 1e-6 * np.abs(numbers).max() else None
+
+    def _tabled(self, variable: Variable, numbers: Floats, name: str) -> Node:
+        """The numbers as a table: floats, or whole numbers where they all are."""
         near = [snapped(float(x), 1e-6 * (1 + abs(x))) for x in numbers]
         whole = all(x == int(x) for x in near)
         results: list[Value] = [int(x) if whole else x for x in near]
-        return map_values(self.builder, variable, results, self.name, ORIGIN)
-
-    def _line(self, variable: Variable, numbers: Floats) -> tuple[Node, float, float]:
-        """A node, a slope and a shift that give the numbers; the node may be a table of them."""
-        if variable.values is None:
-            return variable.node, snapped(float(numbers[0]), 1e-6), 0.0
-        if number_bounds(variable.node.type) is not None:
-            values = np.array([float(v) for v in variable.values if not isinstance(v, str)])
-            far = int(np.abs(values - values[0]).argmax())
-            if values[far] != values[0]:
-                slope = (numbers[far] - numbers[0]) / (values[far] - values[0])
-                slope = snapped(float(slope), 1e-6)
-                shift = float(numbers[0] - slope * values[0])
-                if np.abs(shift + slope * values - numbers).max() <= 1e-6 * np.abs(numbers).max():
-                    return variable.node, slope, shift
-        near = [snapped(float(x), 1e-6) for x in numbers]
-        results: list[Value] = [_value(x) for x in near]
-        name = f"{variable.node.name}_number"
-        return map_values(self.builder, variable, results, name, ORIGIN), 1.0, 0.0
+        return map_values(self.builder, variable, results, name, ORIGIN)
 
     def _constant(self, base: float) -> Node:
         table = Table((), (_value(snapped(base, 1e-6)),))
@@ -192,5 +197,3 @@ def _is_code(read: Read) -> bool:
     found = np.polynomial.polynomial.polyval(slopes, fitted)
     return bool(np.abs(found - read.base).max() <= 1e-4 * (1 + np.abs(read.base).max()))
 
-
-__all__ = ["Codes", "TpirError", "outputs_of"]
