@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpir.errors import TpirError
 from tpir.ir.ops import Otherwise, Preference, SelectorWidth
 from tpir.ir.program import Node, Origin
 from tpir.lowering.tensors import Tensors
@@ -15,7 +14,7 @@ from tpir.lowering.transformer.copies import add_copies
 from tpir.lowering.transformer.means import add_means
 from tpir.lowering.transformer.numbers import Codes, Floats
 from tpir.lowering.transformer.ranking import Ranking, ranking_of
-from tpir.lowering.transformer.scores import GAP, Component, Kind, Unclear, pattern_of
+from tpir.lowering.transformer.scores import GAP, Component, Kind, Misread, Unclear, pattern_of
 from tpir.lowering.transformer.selectors import Selectors
 from tpir.lowering.transformer.stream import Read, Stream, Variable
 from tpir.lowering.transformer.written import Written, written_by
@@ -56,7 +55,8 @@ def add_attention(stream: Stream, tensors: Tensors, block: int, shapes: tuple[in
             else:
                 found.append(head.run(keys, queries, None, value))
         except Unclear as problem:
-            raise TpirError(f"block {block}, head {h} computes no program: {problem}") from problem
+            message = f"block {block}, head {h} computes no program: {problem}"
+            raise Misread(message, problem.variables) from problem
     stream.base = stream.base + constant
     for base, variables in found:
         stream.base = stream.base + base

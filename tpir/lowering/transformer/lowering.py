@@ -13,6 +13,7 @@ from tpir.lowering.tensors import Tensors
 from tpir.lowering.transformer.heads import add_attention
 from tpir.lowering.transformer.mlps import add_mlp
 from tpir.lowering.transformer.readout import outputs_of
+from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import UNIT, Stream, Variable
 from tpir.models.stored_transformer import TransformerCheckpoint
 from tpir.semantics.program_space import canonical_form
@@ -34,10 +35,25 @@ def lower_transformer(
     Raises TpirError, naming the block and the head or the variable, where the numbers are no
     program: keys that are neither selected nor left out, or tables that are too large.
     """
+    lone = frozenset[tuple[int, int]]()
+    while True:
+        stream = _embedded(checkpoint, accepts, name)
+        stream.lone = lone
+        if not blind:
+            stream.names = {
+                (v.written, d): v.name for v in checkpoint.variables for d in v.directions
+            }
+        try:
+            return _lowered(stream, checkpoint)
+        except Misread as problem:
+            copies = {stream.means[v.node] for v in problem.variables if v.node in stream.means}
+            if copies <= lone:
+                raise
+            lone |= copies
+
+
+def _lowered(stream: Stream, checkpoint: TransformerCheckpoint) -> Program:
     tensors = Tensors(checkpoint.state)
-    stream = _embedded(checkpoint, tensors, accepts, name)
-    if not blind:
-        stream.names = {(v.written, d): v.name for v in checkpoint.variables for d in v.directions}
     for block in range(checkpoint.blocks):
         heads, _, size = _shape(checkpoint, f"blocks.{block}.attn.W_Q", 3)
         _, hidden = _shape(checkpoint, f"blocks.{block}.mlp.W_in", 2)
@@ -50,10 +66,9 @@ def lower_transformer(
     return program
 
 
-def _embedded(
-    checkpoint: TransformerCheckpoint, tensors: Tensors, accepts: str | None, name: str | None
-) -> Stream:
+def _embedded(checkpoint: TransformerCheckpoint, accepts: str | None, name: str | None) -> Stream:
     """The stream that embeddings make."""
+    tensors = Tensors(checkpoint.state)
     words, offset = len(checkpoint.vocabulary), int(checkpoint.bos)
     rows, width = _shape(checkpoint, "embed.W_E", 2)
     longest, _ = _shape(checkpoint, "pos_embed.W_pos", 2)

@@ -42,13 +42,19 @@ class _Group:
         if written.at_sink is not None:
             self.moved[group] = written.moved[group]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The half block and the first direction."""
+        return self.stream.slot, int(self.group[0])
+
     def variables(self) -> list[Variable]:
         """What is written: means, or words of which one at most is ever selected."""
         if not self.rows:
             return self._found()
         if len(self.rows) == 1:
             ((source, rows),) = self.rows.items()
-            if source.values is not None and _rank(rows[:, self.group]) > 1:
+            lone = self.place in self.stream.lone
+            if source.values is not None and (lone or _rank(rows[:, self.group]) > 1):
                 return [self._words(source)]
         found = []
         moved = self.moved
@@ -103,11 +109,12 @@ class _Group:
             node = builder.add(op, [self.selector, source.node], name=self.name, origin=origin)
             return Variable(node, None, own)
         # The number at the first value is what the stream holds there; rows count from it.
-        shift = snapped(float(self.written.read.base[first]), 1e-6)
+        noise = float(self.written.read.noise[first])
+        shift = snapped(float(self.written.read.base[first]), noise)
         column = own[:, first] + shift
-        numbers = _as_values(column)
+        numbers = _as_values(column, noise)
         node = map_values(builder, source, numbers, f"{self.name}_values", origin)
-        default = snapped(float(moved[first]) + shift, 1e-6)
+        default = snapped(float(moved[first]) + shift, noise)
         op = Aggregate(_value(default))
         mean = builder.add(op, [self.selector, node], name=self.name, origin=origin)
         slope = own[np.abs(own[:, first]).argmax()]
@@ -119,6 +126,7 @@ class _Group:
         if possible is None:
             self.offset = self.offset - shift * slope
             return Variable(mean, None, slope[None])
+        self.stream.means[mean] = self.place
         line = np.array([float(v) for v in possible if is_number(v)]) - shift
         return Variable(mean, possible, line[:, None] * slope)
 
@@ -140,9 +148,9 @@ def means_of(numbers: list[Value], context: int, default: Value) -> tuple[Value,
     return tuple(ordered)
 
 
-def _as_values(column: Floats) -> list[Value]:
+def _as_values(column: Floats, noise: float) -> list[Value]:
     """Whole numbers as such, others as the simplest floats near them."""
-    near = [snapped(float(x), 1e-6) for x in column]
+    near = [snapped(float(x), noise) for x in column]
     if all(x == int(x) for x in near):
         return [int(x) for x in near]
     return list(near)

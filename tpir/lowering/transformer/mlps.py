@@ -10,6 +10,7 @@ from tpir.ir.types import values_of
 from tpir.ir.values import Value
 from tpir.lowering.tensors import Tensors
 from tpir.lowering.transformer.numbers import Codes, Floats, firsts, row_classes, snapped
+from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import Read, Stream, Variable, joint_of
 
 MOST_ROWS = 2**18
@@ -136,9 +137,10 @@ class _Layer:
             return Variable(variable.node, variable.values, written)
         joint = joint_of(part)
         if int(np.prod(joint.sizes, dtype=float)) > MOST_ROWS:
-            raise TpirError(
+            message = (
                 f"block {self.block}, MLP, {name}: a table of {joint.sizes} values is too large"
             )
+            raise Misread(message, joint.variables)
         before = np.maximum(part.base + joint.sum(list(rows.values())), 0.0)
         written, noise = before @ w_out, self._noise(part, before, w_out)
         classes = row_classes(written, noise)

@@ -15,13 +15,26 @@ MOST_PARTS = 64
 """Fractions with a greater denominator are taken for the floats that they are."""
 
 
+DIGITS = 6
+"""The most digits of a short decimal."""
+
+
 def snapped(number: float, tolerance: float) -> float:
-    """The simplest number within the tolerance: a whole one, a simple fraction, or itself."""
+    """The simplest number within the tolerance.
+
+    Tried in turn: a whole one, a simple fraction, a short decimal, itself.
+    """
     whole = round(number)
     if abs(number - whole) <= tolerance:
         return float(whole)
-    near = Fraction(number).limit_denominator(MOST_PARTS)
-    return float(near) if abs(number - float(near)) <= tolerance else number
+    near = float(Fraction(number).limit_denominator(MOST_PARTS))
+    if abs(number - near) <= tolerance:
+        return near
+    for digits in range(1, DIGITS + 1):
+        decimal = float(f"{number:.{digits}g}")
+        if abs(number - decimal) <= tolerance:
+            return decimal
+    return number
 
 
 def clusters(column: Floats, tolerance: float) -> Codes:

@@ -49,6 +49,7 @@ class _Readout:
     def __init__(self, stream: Stream, output: Output, read: Read) -> None:
         self.stream, self.output, self.read = stream, output, read
         self.builder, self.name = stream.builder, output.name
+        self.noise = float(read.noise.max())
 
     def node(self) -> Node:
         """The node of the output."""
@@ -125,7 +126,7 @@ class _Readout:
             operands.append(node)
             total = _plus(total, argument, slope)
         assert total is not None
-        rest = snapped(base, 1e-6)
+        rest = snapped(base, self.noise)
         if rest:
             sign = BinaryOp.ADD if rest > 0 else BinaryOp.SUBTRACT
             total = Binary(sign, total, Literal(_value(abs(rest))))
@@ -133,14 +134,18 @@ class _Readout:
 
     def _number_of(self, variable: Variable, numbers: Floats) -> Node:
         line = self._line(variable, numbers)
-        if line is not None and line[1] == 1.0 and snapped(line[2], 1e-6) == 0.0:
+        if line is not None and line[1] == 1.0 and snapped(line[2], self.noise) == 0.0:
             return line[0]
         return self._tabled(variable, numbers, self.name)
 
     def _line(self, variable: Variable, numbers: Floats) -> tuple[Node, float, float] | None:
         """The variable's number, a slope and a shift that give the numbers; None if none do."""
         if variable.values is None:
-            return variable.node, snapped(float(numbers[0]), 1e-6), 0.0
+            return (
+                variable.node,
+                snapped(float(numbers[0]), self.stream.unit * abs(numbers[0])),
+                0.0,
+            )
         if number_bounds(variable.node.type) is None:
             return None
         values = np.array([float(v) for v in variable.values])
@@ -148,20 +153,20 @@ class _Readout:
         if values[far] == values[0]:
             return None
         slope = (numbers[far] - numbers[0]) / (values[far] - values[0])
-        slope = snapped(float(slope), 1e-6)
+        slope = snapped(float(slope), self.noise / abs(values[far] - values[0]))
         shift = float(numbers[0] - slope * values[0])
         off = np.abs(shift + slope * values - numbers).max()
-        return (variable.node, slope, shift) if off <= 1e-6 * np.abs(numbers).max() else None
+        return (variable.node, slope, shift) if off <= 2 * self.noise else None
 
     def _tabled(self, variable: Variable, numbers: Floats, name: str) -> Node:
         """The numbers as a table: floats, or whole numbers where they all are."""
-        near = [snapped(float(x), 1e-6 * (1 + abs(x))) for x in numbers]
+        near = [snapped(float(x), self.noise) for x in numbers]
         whole = all(x == int(x) for x in near)
         results: list[Value] = [int(x) if whole else x for x in near]
         return map_values(self.builder, variable, results, name, ORIGIN)
 
     def _constant(self, base: float) -> Node:
-        table = Table((), (_value(snapped(base, 1e-6)),))
+        table = Table((), (_value(snapped(base, self.noise)),))
         return self.builder.add(Map(table), [], name=self.name, origin=ORIGIN)
 
 
@@ -196,4 +201,3 @@ def _is_code(read: Read) -> bool:
     fitted = np.polynomial.polynomial.polyfit(slopes, read.base, 2)
     found = np.polynomial.polynomial.polyval(slopes, fitted)
     return bool(np.abs(found - read.base).max() <= 1e-4 * (1 + np.abs(read.base).max()))
-

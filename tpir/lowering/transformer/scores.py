@@ -9,12 +9,14 @@ everything is selected, and only the order is left to see.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpir.errors import TpirError
 from tpir.lowering.transformer.numbers import Codes, Floats, firsts
 from tpir.lowering.transformer.stream import Read, Variable, classes_of
 
@@ -33,7 +35,22 @@ Axis = tuple[bool, Variable]
 
 
 class Unclear(Exception):
-    """Scores that are neither equal nor far apart."""
+    """Numbers that are no program, and the variables that they were read of.
+
+    Of those that are means, only the values may occur that they are means of.
+    """
+
+    def __init__(self, why: str, variables: Iterable[Variable] = ()) -> None:
+        super().__init__(why)
+        self.variables = tuple(variables)
+
+
+class Misread(TpirError):
+    """What to tell the user; ``variables`` may have been taken for means."""
+
+    def __init__(self, message: str, variables: tuple[Variable, ...]) -> None:
+        super().__init__(message)
+        self.variables = variables
 
 
 class Kind(Enum):
@@ -104,22 +121,25 @@ def pattern_of(keys: Read, queries: Read, sink: Floats | None, indices: Variable
         return Pattern(Kind.NOTHING, [])
     if abs(top) <= TIE:
         for component in components:
-            component.selected = _split(component.scores, -TIE, -GAP)
+            component.selected = _split(component, -TIE, -GAP)
         return Pattern(Kind.COUNT, components)
     if top < GAP:
-        raise Unclear("the token of beginning scores neither like the keys nor far from them")
+        read = (*keys.rows, *queries.rows)
+        raise Unclear("the token of beginning scores neither like the keys nor far from them", read)
     for component in components:
-        component.selected = _split(component.scores, GAP - top, -GAP - top)
+        component.selected = _split(component, GAP - top, -GAP - top)
     least = sum(float(c.scores[c.selected].min()) for c in components)
     if top + least < GAP:
-        raise Unclear("what it selects is no conjunction")
+        raise Unclear("what it selects is no conjunction", (*keys.rows, *queries.rows))
     return Pattern(Kind.SELECT, components)
 
 
-def _split(scores: Floats, at_least: float, at_most: float) -> Bools:
-    selected: Bools = scores >= at_least
+def _split(component: Component, at_least: float, at_most: float) -> Bools:
+    scores = component.scores
+    selected: Bools = np.asarray(scores >= at_least)
     if (~selected & (scores > at_most)).any():
-        raise Unclear("some keys are neither selected nor left out")
+        read = (*component.keys, *component.queries)
+        raise Unclear("some keys are neither selected nor left out", read)
     return selected
 
 
@@ -137,8 +157,7 @@ class _Parts:
         for at_key, read in ((True, keys), (False, queries)):
             for variable, rows in read.rows.items():
                 self.classes[at_key, variable] = classes_of(variable, rows, read.noise)
-        small = lambda r, at_key: {v: m[firsts(self.classes[at_key, v])] for v, m in r.rows.items()}  # noqa: E731
-        self.at_key, self.at_query = small(keys, True), small(queries, False)
+        self.at_key, self.at_query = self._small(keys, True), self._small(queries, False)
         self.lone: dict[Axis, Floats] = {}
         self.pairs: dict[tuple[Variable, Variable], Floats] = {}
         for key, rows in self.at_key.items():
@@ -150,6 +169,10 @@ class _Parts:
                 product = others @ rows.T
                 if np.abs(product).max() > TIE:
                     self.pairs[key, query] = product
+
+    def _small(self, read: Read, at_key: bool) -> dict[Variable, Floats]:
+        """Of each variable a row for each class."""
+        return {v: rows[firsts(self.classes[at_key, v])] for v, rows in read.rows.items()}
 
     def _put(self, axis: Axis, column: Floats) -> None:
         if np.abs(column).max() > TIE:

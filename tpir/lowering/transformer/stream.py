@@ -14,11 +14,11 @@ import numpy as np
 
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, IfElse, Literal
-from tpir.ir.functions import Table
+from tpir.ir.functions import Table, codes_of
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Origin
 from tpir.ir.types import values_of
-from tpir.ir.values import Value, is_number, same_value
+from tpir.ir.values import Value, distinct, is_number, same_value, value_key
 from tpir.lowering.transformer.numbers import Codes, Floats, firsts, grid, row_classes
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
@@ -86,6 +86,10 @@ class Stream:
     names: dict[tuple[int, int], str] = field(default_factory=dict)
     """By half block and direction: the variable that the file says is written there."""
     slot: int = 0
+    means: dict[Node, tuple[int, int]] = field(default_factory=dict)
+    """Where means of several values were written: half block and first direction."""
+    lone: frozenset[tuple[int, int]] = frozenset()
+    """Where what looks like a mean is a copy, as readers show: one key at most is ever selected."""
 
     @property
     def causal(self) -> bool:
@@ -161,6 +165,14 @@ def map_values(
             return variable.node
         table = Table((variable.values,), tuple(results))
         return builder.add(Map(table), [variable.node], name=name, origin=origin)
+    if any(isinstance(r, str) for r in results):
+        # Words and numbers cannot be branches of one expression, but the results of one table.
+        known = distinct(results)
+        places = codes_of(known)
+        codes: list[Value] = [places[value_key(r)] for r in results]
+        coded = map_values(builder, variable, codes, f"{name}_code", origin)
+        table = Table((values_of(coded.type) or (),), known)
+        return builder.add(Map(table), [coded], name=name, origin=origin)
     numbers = [float(v) for v in variable.values if is_number(v)]
     assert len(numbers) == len(results)
     order = np.argsort(numbers, kind="stable")
