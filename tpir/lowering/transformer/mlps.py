@@ -10,6 +10,7 @@ from tpir.ir.types import values_of
 from tpir.ir.values import Value
 from tpir.lowering.tensors import Tensors
 from tpir.lowering.transformer.numbers import Codes, Floats, firsts, row_classes, snapped
+from tpir.lowering.transformer.otherwise import choice_of
 from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import Read, Stream, Variable, joint_of
 
@@ -144,6 +145,9 @@ class _Layer:
         before = np.maximum(part.base + joint.sum(list(rows.values())), 0.0)
         written, noise = before @ w_out, self._noise(part, before, w_out)
         classes = row_classes(written, noise)
+        choice = choice_of(self.stream.builder, joint, classes, self._settled(written, noise), name)
+        if choice is not None:
+            return choice
         origin = Origin(self.block, "mlp")
         results: list[Value] = [int(c) for c in classes]
         node = joint.node(self.stream.builder, results, name, origin)
