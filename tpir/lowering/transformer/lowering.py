@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tpir.errors import TpirError
@@ -62,6 +64,7 @@ def _lowered(stream: Stream, checkpoint: TransformerCheckpoint) -> Program:
         stream.slot = 2 * block + 2
         add_mlp(stream, tensors, block, hidden)
     program = stream.builder.build(outputs_of(stream, tensors, checkpoint.outputs))
+    program = replace(program, nodes=program.live)
     verify(program)
     return program
 

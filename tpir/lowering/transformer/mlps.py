@@ -9,7 +9,7 @@ from tpir.ir.program import Origin
 from tpir.ir.types import values_of
 from tpir.ir.values import Value
 from tpir.lowering.tensors import Tensors
-from tpir.lowering.transformer.numbers import Codes, Floats, firsts, row_classes, snapped
+from tpir.lowering.transformer.numbers import Codes, Floats, firsts, row_classes, settled
 from tpir.lowering.transformer.otherwise import choice_of
 from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import Read, Stream, Variable, joint_of
@@ -22,8 +22,10 @@ def add_mlp(stream: Stream, tensors: Tensors, block: int, hidden: int) -> None:
     """Put into the stream what the MLP of a block writes.
 
     Hidden units that write to a direction in common, or to the directions of one variable, are one
-    table of all variables that they read; of a single variable, more rows of that variable. Raises
-    TpirError, naming the block, where that table is too large.
+    table of all variables that they read; of a single variable, more rows of that variable. Without
+    a map of variables, all that read the same variables are one table.
+
+    Raises TpirError, naming the block, where that table is too large.
     """
     width, prefix = len(stream.base), f"blocks.{block}.mlp."
     w_in = tensors.read(f"{prefix}W_in", width, hidden)
@@ -113,7 +115,15 @@ class _Layer:
         found: dict[int, list[int]] = {}
         for k, unit in enumerate(units.tolist()):
             found.setdefault(root(k), []).append(unit)
-        return [np.array(group, dtype=np.intp) for group in found.values()]
+        groups = [np.array(group, dtype=np.intp) for group in found.values()]
+        return groups if self.stream.names else self._merged(groups)
+
+    def _merged(self, groups: list[Codes]) -> list[Codes]:
+        """Groups that read the same variables, together."""
+        alike: dict[bytes, list[Codes]] = {}
+        for group in groups:
+            alike.setdefault(self.reads[group].any(axis=0).tobytes(), []).append(group)
+        return [np.concatenate(same) for same in alike.values()]
 
     def table(self, units: Codes) -> Variable:
         """What units write, as rows of the one variable they read or of a new one."""
@@ -167,5 +177,5 @@ class _Layer:
         found = written.copy()
         for column, limit in zip(found.T, noise.tolist(), strict=True):
             for place, number in enumerate(column.tolist()):
-                column[place] = snapped(number, min(limit, 1e-3))
+                column[place] = settled(number, min(limit, 1e-3))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -35,6 +36,20 @@ def snapped(number: float, tolerance: float) -> float:
         if abs(number - decimal) <= tolerance:
             return decimal
     return number
+
+
+def settled(number: float, tolerance: float) -> float:
+    """The number as weights hold it again: whole, a simple fraction, or else few binary digits."""
+    whole = round(number)
+    if abs(number - whole) <= tolerance:
+        return float(whole)
+    near = float(Fraction(number).limit_denominator(MOST_PARTS))
+    if abs(number - near) <= tolerance:
+        return near
+    if not tolerance:
+        return number
+    step = 2.0 ** math.floor(math.log2(tolerance / 4))
+    return round(number / step) * step
 
 
 def clusters(column: Floats, tolerance: float) -> Codes:
