@@ -83,7 +83,9 @@ class Held:
             column = self.basis.rows[:, k]
             name = self.name if self.basis.size == 1 else f"{self.name}#{k}"
             least, most = self.bounds or (float(column.min()), float(column.max()))
-            self.coordinates.append(Coordinate(name, slot, 0.0, least, most))
+            coordinate = Coordinate(name, slot, 0.0, least, most)
+            coordinate.whole = len(column) > 0 and _are_whole(tuple(column))
+            self.coordinates.append(coordinate)
         return self.coordinates
 
     def columns(self) -> list[Column]:
@@ -262,7 +264,8 @@ class Lined:
             coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
             coordinate.counts = noisy([line])
         if rounded > MOST_ROUNDING:
-            raise TooInexact(self.node, frozenset(), "its table is too large for the number type")
+            what = "its table is too large for the number type"
+            raise TooInexact(self.node, noisy([line]), what)
 
 
 class Number(ABC):
