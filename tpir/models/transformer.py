@@ -50,18 +50,21 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x = x + _attention(block["attn"], x, seen)  # type: ignore[index]
             x = x + _mlp(block["mlp"], x)  # type: ignore[index]
-        return x @ self.unembed["W_U"] + self.unembed["b_U"]
+        logits: Tensor = x @ self.unembed["W_U"] + self.unembed["b_U"]
+        return logits
 
 
 def _attention(p: nn.ParameterDict, x: Tensor, seen: Tensor) -> Tensor:
     """One row of keys a query: softmax(QK^T / sqrt(d_head)) V, summed over the heads."""
     q, k, v = (x[:, None] @ p[f"W_{n}"] + p[f"b_{n}"][:, None] for n in "QKV")
     scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~seen, -math.inf)
-    return (scores.softmax(-1) @ v @ p["W_O"]).sum(1) + p["b_O"]
+    written: Tensor = (scores.softmax(-1) @ v @ p["W_O"]).sum(1) + p["b_O"]
+    return written
 
 
 def _mlp(p: nn.ParameterDict, x: Tensor) -> Tensor:
-    return (x @ p["W_in"] + p["b_in"]).relu() @ p["W_out"] + p["b_out"]
+    written: Tensor = (x @ p["W_in"] + p["b_in"]).relu() @ p["W_out"] + p["b_out"]
+    return written
 
 
 def _parameters(

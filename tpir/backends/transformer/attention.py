@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.features import Feature, total
-from tpir.backends.transformer.plan import Head
+from tpir.backends.transformer.plan import Head, Pair
 from tpir.backends.transformer.selection import Bools, Conjunction
 from tpir.ir.ops import Choose, offsets_of
 from tpir.ir.program import Node
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.integer]
 Read = tuple[Node, Column]
 
 
@@ -49,6 +50,9 @@ class Attention:
     sink: float
     head: Head | None = None
     copies: dict[int, Head] = field(default_factory=dict)
+    features: list[Feature] = field(default_factory=list)
+    error: float = 0.0
+    """How far scores that should be equal may be apart, in units of the softmax."""
 
     def build(self) -> Head:
         """The head; products that share a side are added up."""
@@ -57,11 +61,32 @@ class Attention:
             sink = None
             if self.planner.plan.bos is not None:
                 sink = free.times(-1.0).shifted(self.sink)
-            features = [f for pair in pairs for f in pair] + ([sink] if sink else [])
+            features = [f for p in pairs for f in (p.query, p.key)] + ([sink] if sink else [])
             slot = max((f.slot for f in features), default=0)
             self.head = Head(pairs, sink, slot + 1 + slot % 2)
+            self.features = features
+            self.error = self._score_error()
             self.planner.plan.heads.append(self.head)
         return self.head
+
+    def _score_error(self) -> float:
+        """How far apart scores that should be equal can be, in units of the softmax."""
+        budget = self.planner.budget
+        off: dict[Node | None, Floats] = {}
+        largest = 0.0
+        for product in self.products:
+            sides = [(product.query, product.key), (product.key, product.query)]
+            sizes = [_sizes(side) * abs(product.weight) for side, _ in sides]
+            largest += float(sizes[0].max() * _sizes(product.key).max())
+            for (side, other), size in zip(sides, sizes, strict=True):
+                if other is not None:
+                    node = None if side is None else side[0]
+                    error = budget.error(self.planner.feature(*other))
+                    off[node] = off.get(node, np.zeros(1)) + size * error
+        total_off = sum(float(errors.max()) for errors in off.values())
+        exact = total_off == 0 and largest < 1 / budget.unit
+        rounded = 0.0 if exact else 2 * budget.unit * largest
+        return 2 * budget.gap * (total_off + rounded)
 
     def later(self, slot: int) -> Head:
         """The same head in a later block, for values that are not there yet."""
@@ -71,8 +96,10 @@ class Attention:
             self.planner.plan.heads.append(self.copies[slot])
         return self.copies[slot]
 
-    def _pairs(self) -> tuple[list[tuple[Feature, Feature]], Feature]:
-        read = lambda side: Feature(1.0) if side is None else self.planner.feature(*side)  # noqa: E731
+    def _pairs(self) -> tuple[list[Pair], Feature]:
+        def read(side: Read | None) -> Feature:
+            return Feature(1.0) if side is None else self.planner.feature(*side)
+
         by_key: dict[Read | None, list[tuple[Read | None, float]]] = {}
         for product in self.products:
             by_key.setdefault(product.key, []).append((product.query, product.weight))
@@ -97,7 +124,11 @@ class Attention:
         for query, key in pairs:
             if not key.terms:
                 free = free.plus(query, key.constant)
-        return [(q, k) for q, k in pairs if k.terms and (q.terms or q.constant)], free
+        return [Pair(q, k) for q, k in pairs if k.terms and (q.terms or q.constant)], free
+
+
+def _sizes(side: Read | None) -> Floats:
+    return np.ones(1) if side is None else np.abs(np.array(side[1]))
 
 
 def scores_of(
@@ -132,7 +163,7 @@ def _block(planner: Planner, key: Node, query: Node, holds: Bools, unit: float) 
 
 
 def _nearest(
-    key: Node, query: Node, classes: Bools, key_class: Floats, query_class: Floats, unit: float
+    key: Node, query: Node, classes: Bools, key_class: Codes, query_class: Codes, unit: float
 ) -> list[Product]:
     """Each query matches one key class or none: -(k - q)^2 of numbers that are equal there."""
     target = np.where(classes.any(axis=0), classes.argmax(axis=0), len(classes))
@@ -151,7 +182,7 @@ def _nearest(
 
 
 def bilinear(
-    key: Node, query: Node, scores: Floats, key_class: Floats, query_class: Floats
+    key: Node, query: Node, scores: Floats, key_class: Codes, query_class: Codes
 ) -> list[Product]:
     """Any matrix [key class, query class]: one product for each class of the side with fewer."""
     products = []
@@ -178,7 +209,7 @@ def _order(planner: Planner, choice: Node | None) -> tuple[list[Product], float]
     header = planner.program.header
     offsets = offsets_of(choice.op.order, header.context, header.causal)
     rank = {offset: float(-k) for k, offset in enumerate(offsets)}
-    positions = np.arange(header.context)
+    positions = range(header.context)
     worst = float(-len(offsets))
     matrix = np.array([[rank.get(j - i, worst) for i in positions] for j in positions])
     matrix = _smallest(matrix, header.causal)
@@ -197,7 +228,8 @@ def _smallest(matrix: Floats, causal: bool) -> Floats:
     for line in lines:
         candidate = np.repeat(line[:, None].astype(float), count, axis=1)
         if _same_order(matrix, candidate, causal):
-            return candidate - candidate.max()
+            lowered: Floats = candidate - candidate.max()
+            return lowered
     return matrix
 
 

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 Column = tuple[float, ...]
 Floats = NDArray[np.float64]
 
+IDENTITY: Column = ()
+"""Stands for the number itself where the values of a node are too many to list."""
+
 MOST_EXACT = 4_096
 """Above so many numbers in all columns, values get a coordinate each without a look at the rank."""
 
@@ -36,7 +39,7 @@ class Basis:
     @property
     def size(self) -> int:
         """How many coordinates."""
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
 
 def basis_of(columns: Sequence[Column], size: int) -> Basis:
@@ -78,15 +81,15 @@ def _chosen(matrix: Floats, most: int) -> Basis | None:
                 rest = [a - factor * b for a, b in zip(rest, vector, strict=True)]
                 for place, w in enumerate(made_of):
                     weights[place] += factor * w
-        pivot = next((i for i, x in enumerate(rest) if x), None)
-        if pivot is not None:
+        leading = next((i for i, x in enumerate(rest) if x), None)
+        if leading is not None:
             picked.append(k)
             if len(picked) >= most:
                 return None
-            scale = rest[pivot]
+            scale = rest[leading]
             vector = [x / scale for x in rest]
             made_of = [-w / scale for w in weights] + [1 / scale]
-            reduced.append((vector, made_of, pivot))
+            reduced.append((vector, made_of, leading))
             weights = [Fraction(0)] * (len(picked) - 1) + [Fraction(1)]
         combos.append((tuple(column), base, weights))
     rows = np.stack([matrix[k] - matrix[k][0] for k in picked], axis=1) if picked else None

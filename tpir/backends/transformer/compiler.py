@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from tpir.backends.transformer.legal import Legaliser
+from tpir.backends.transformer.budget import Budget, TooInexact
+from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
-from tpir.ir.program import Program
+from tpir.ir.program import Node, Program
 from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
 
 
@@ -19,9 +20,10 @@ def compile_transformer(
 
     Raises TpirError, naming the node, for what cannot be exact.
     """
+    budget = Budget("float64" if dtype is torch.float64 else "float32")
     legaliser = Legaliser(program)
-    plan = Planner(legaliser, legaliser.run()).run()
-    tensors = tensors_of(plan, len(program.vocabulary), program.context)
+    plan = _planned(legaliser, legaliser.run(), budget)
+    tensors = tensors_of(plan, len(program.vocabulary), program.context, budget.gap)
     return TransformerCheckpoint(
         {name: torch.tensor(array, dtype=dtype) for name, array in tensors.state.items()},
         program.vocabulary,
@@ -33,6 +35,22 @@ def compile_transformer(
         program.accepts,
         program.fingerprint,
     )
+
+
+def _planned(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
+    """A plan whose errors stay small: counts are looked up where they would not."""
+    looked_up: frozenset[Node] = frozenset()
+    while True:
+        try:
+            return Planner(legaliser, program, budget, looked_up).run()
+        except TooInexact as problem:
+            more = problem.counts - looked_up
+            if not more:
+                advice = "a shorter --max-length" + (
+                    " or --dtype float64" if budget.dtype == "float32" else ""
+                )
+                raise refusal(problem.node, f"{problem.what}; try {advice}") from problem
+            looked_up |= more
 
 
 def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:

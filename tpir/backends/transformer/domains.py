@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import product
 
-from tpir.ir.expressions import evaluate
+from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Choose, Map
 from tpir.ir.program import Node
@@ -37,7 +36,7 @@ class Domains:
     def table(self, node: Node) -> Table | None:
         """A map as a table over the values of its operands; None where that is too large.
 
-        Raises Failure where a row fails.
+        Rows that fail have some value. Raises Failure where every row fails.
         """
         if node not in self._tables:
             self._tables[node] = self._tabulate(node)
@@ -72,21 +71,28 @@ class Domains:
             if function.domains == known:
                 return function
             return Table.tabulate(known, function)
-        expression = function
-        call: Callable[..., Value] = lambda *row: evaluate(expression, row)  # noqa: E731
-        return Table(known, tuple(call(*row) for row in product(*known)))
+        results = [_evaluated(function, row) for row in product(*known)]
+        kept = [r for r in results if not isinstance(r, Failure)]
+        if not kept:
+            raise next(r for r in results if isinstance(r, Failure))
+        # A row that fails is one whose value nobody may ask for: it takes its neighbour's.
+        last = kept[0]
+        for k, result in enumerate(results):
+            last = results[k] = last if isinstance(result, Failure) else result
+        return Table(known, tuple(r for r in results if not isinstance(r, Failure)))
 
     def _means(self, values: Node, default: Value | None) -> Domain | None:
         """Every sum of n whole numbers, divided by n."""
         found = self(values)
         if found is None or not all(type(v) in (int, bool) for v in found):
             return None
-        lo, hi = int(min(found)), int(max(found))  # type: ignore[type-var]
+        numbers = [int(v) for v in found]
+        lo, hi = min(numbers), max(numbers)
         if (hi - lo) * self._context**2 > 8 * MAX_VALUES:
             return None
         means = {s / n for n in range(1, self._context + 1) for s in range(lo * n, hi * n + 1)}
-        if default is not None:
-            means.add(default)  # type: ignore[arg-type]
+        if default is not None and not isinstance(default, str):
+            means.add(default)
         return tuple(sorted(means)) if len(means) <= MAX_VALUES else None
 
 
@@ -95,6 +101,13 @@ def _is_mean(node: Node) -> bool:
     values = node.operands[1]
     numeric = all(map(is_number, values_of(values.type) or ()))
     return not isinstance(node.operands[0].op, Choose) and numeric and isinstance(node.type, Real)
+
+
+def _evaluated(expression: Expression, row: tuple[Value, ...]) -> Value | Failure:
+    try:
+        return evaluate(expression, row)
+    except Failure as failure:
+        return failure
 
 
 def _ordered(values: tuple[Value, ...]) -> Domain:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tpir.ir.program import Node
+
 
 @dataclass(eq=False)
 class Coordinate:
@@ -12,7 +14,8 @@ class Coordinate:
 
     ``slot``: 0 for an embedding, odd for the attention and even for the MLP of a block, counted
     from 1. ``at_bos``: its value at the token of beginning, which is the same for every input.
-    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them.
+    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them, and
+    ``counts`` the counts that this comes from.
     """
 
     name: str
@@ -21,6 +24,7 @@ class Coordinate:
     least: float = 0.0
     most: float = 1.0
     error: float = 0.0
+    counts: frozenset[Node] = frozenset()
 
 
 @dataclass(frozen=True)

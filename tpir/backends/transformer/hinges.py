@@ -1,9 +1,9 @@
 """Functions of one number as sums of relus: what a hidden layer is for.
 
 A function of finitely many points is drawn as a line through them, so that a unit is needed only
-where its slope changes; left of the first point and right of the last it is constant. Between two
-points nothing is ever asked, and next to a point the line is off by its slope times what the number
-is off.
+where its slope changes; left of the first point (or right of the last, seen from there) it is
+constant. Between two points nothing is ever asked, and next to a point the line is off by its slope
+times what the number is off.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Hinges:
 
 
 def hinges(points: Floats, values: Floats) -> Hinges:
-    """The units for ``values`` [points, outputs] at rising ``points``; from the side that is better.
+    """The units for ``values`` [points, outputs] at rising ``points``, from the better side.
 
     Rising or falling: the side with fewer units, then the one whose terms are smaller, as they are
     what rounding is relative to.

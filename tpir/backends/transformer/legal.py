@@ -21,6 +21,7 @@ from tpir.ir.expressions import (
     Argument,
     Binary,
     BinaryOp,
+    DictIndex,
     Expression,
     Failure,
     IfElse,
@@ -181,7 +182,8 @@ class Legaliser:
     def _as_selector(self, node: Node, term: Conjunction) -> Node:
         """A conjunction as a node."""
         selectors = []
-        for (keys, queries), matrix in term.blocks.items():
+        for (key_node, query_node), matrix in term.blocks.items():
+            keys, queries = self._listed(key_node), self._listed(query_node)
             key_values, query_values = self._finite(keys), self._finite(queries)
             rows = tuple(
                 tuple(v for v, m in zip(key_values, column, strict=True) if m)
@@ -252,6 +254,14 @@ class Legaliser:
         relation = Relation(values_of(query.type) or (), tuple(rows))
         return self._add(node, Select(relation), key, query, suffix="_select")
 
+    def _listed(self, node: Node) -> Node:
+        """The node, or the places of its values in their list, where its type has none."""
+        if values_of(node.type) is not None:
+            return node
+        values = self._finite(node)
+        place = DictIndex(values, tuple(range(len(values))), Argument(0))
+        return self._map(node, place, node, suffix="_place")
+
     def _joint(
         self, terms: Polynomial, keys: list[Node], queries: list[Node]
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -273,6 +283,7 @@ class Legaliser:
         """A node of the class of joint values with equal rows of the matrix, and the classes."""
         _, classes = np.unique(matrix, axis=0, return_inverse=True)
         numbers: list[Value] = [int(c) for c in classes.reshape(-1)]
+        operands = [self._listed(n) for n in operands]
         domains = tuple(self._finite(n) for n in operands)
         typed = tuple(values_of(n.type) or () for n in operands)
         known = dict(

@@ -23,6 +23,15 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A product in a score; ``at_bos``: the key feature at the token of beginning, 0 for most."""
+
+    query: Feature
+    key: Feature
+    at_bos: float = 0.0
+
+
+@dataclass(frozen=True)
 class Written:
     """A coordinate that a head writes: what it reads at the key, and at the token of beginning."""
 
@@ -36,10 +45,10 @@ class Head:
     """Attention: the score of a pair is the sum over ``pairs`` of query feature x key feature.
 
     Scores are in units in which what is selected is at least 1 above what is not. ``sink`` is the
-    score of the token of beginning, a feature of the query; None where there is no such token.
+    score of the token of beginning, a feature of the query; None where that is a key like others.
     """
 
-    pairs: list[tuple[Feature, Feature]]
+    pairs: list[Pair]
     sink: Feature | None
     slot: int
     written: list[Written] = field(default_factory=list)
@@ -84,7 +93,7 @@ class Plan:
     @property
     def blocks(self) -> int:
         """How many blocks of attention and MLP it takes."""
-        slots = [part.slot for part in (*self.heads, *self.mlps)]
+        slots = [head.slot for head in self.heads] + [mlp.slot for mlp in self.mlps]
         return (max(slots, default=0) + 1) // 2
 
     def coordinates(self) -> Iterator[Coordinate]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
-from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.basis import IDENTITY, Column
+from tpir.backends.transformer.budget import Budget, TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.parts import (
     Copied,
+    Count,
     Embedding,
     Mapped,
-    Number,
+    Mean,
     Part,
 )
 from tpir.backends.transformer.plan import Plan, Readout
@@ -36,17 +38,23 @@ from tpir.ir.ops import (
     Tokens,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Pooled, Real, Selector
+from tpir.ir.types import Pooled, Real, Selector, number_bounds
 from tpir.ir.values import is_number
 
 MAX_LABELS = 4_096
 """An output of more values is one number, not a logit for each."""
 
+MOST_OFF = 1e-6
+"""A number that is an output is made of looked-up counts where it might be off by more."""
+
 
 class Planner:
     """Plans one legalised program."""
 
-    def __init__(self, legal: Legaliser, program: Program) -> None:
+    def __init__(
+        self, legal: Legaliser, program: Program, budget: Budget, looked_up: frozenset[Node]
+    ) -> None:
+        self.budget, self.looked_up = budget, looked_up
         self.legal = legal
         self.program = program
         self.domains = legal.domains
@@ -87,24 +95,30 @@ class Planner:
 
     def ask(self, node: Node, column: Column) -> None:
         """Say that a function of a node's value is needed."""
-        if len(set(column)) > 1:
+        if column == IDENTITY or len(set(column)) > 1:
             self.columns.setdefault(node, {})[column] = None
 
     def feature(self, node: Node, column: Column) -> Feature:
         """How to read a function that was asked for."""
-        if len(set(column)) <= 1:
-            return Feature(column[0] if column else 0.0)
+        if column != IDENTITY and len(set(column)) <= 1:
+            return Feature(column[0])
         return self.parts[node].feature(column)
 
     def identity(self, node: Node) -> Column:
-        """A node's number as a column."""
-        domain = self.domain(node)
+        """A node's number as a column; ``IDENTITY`` where its values are not listed."""
+        domain = self.domains(node)
+        if domain is None:
+            if number_bounds(node.type) is None:
+                raise refusal(node, f"it is {node.type}, and too many values are possible")
+            return IDENTITY
         if not all(map(is_number, domain)):
             raise refusal(node, "numbers are needed, and some of its values are words")
         return tuple(float(v) for v in domain)
 
     def _needs_bos(self) -> bool:
         """Whether a head must be able to attend to nothing."""
+        if self.looked_up:
+            return True
         for node in self.program.live:
             match node.op:
                 case SelectorWidth() if not _is_everything(node.operands[0]):
@@ -143,10 +157,10 @@ class Planner:
             self.ask(self.indices, first)
             read = lambda: self.feature(self.indices, first)  # noqa: E731
             points = tuple(1.0 / n if n else 2.0 for n in map(int, numbers))
-            return Number(self, node, points, self.attend(node, selector, None), read, 0.0)
+            return Count(self, node, points, self.attend(node, selector, None), read, 0.0)
         points = tuple(1.0 / (1 + int(n)) for n in numbers)
         counting = self.attend(node, selector, None, counts=True)
-        return Number(self, node, points, counting, lambda: Feature(), 1.0)
+        return Count(self, node, points, counting, Feature, 1.0)
 
     def _mean(self, node: Node) -> Part:
         selector, values = node.operands
@@ -156,9 +170,8 @@ class Planner:
         default = node.op.default if node.op.default is not None else 0
         attention = self.attend(node, selector, None)
         points = self.identity(node)
-        return Number(
-            self, node, points, attention, lambda: self.feature(values, column), float(default)
-        )
+        read = lambda: self.feature(values, column)  # noqa: E731
+        return Mean(self, node, points, attention, read, float(default))
 
     def attend(
         self, user: Node, selector: Node, choice: Node | None, *, counts: bool = False
@@ -206,12 +219,14 @@ class Planner:
                 self.ask(node, self.code(node))
 
     def _is_number(self, node: Node) -> bool:
-        domain = self.domain(node)
-        return isinstance(node.type, Real) or len(domain) > MAX_LABELS
+        domain = self.domains(node)
+        return domain is None or isinstance(node.type, Real) or len(domain) > MAX_LABELS
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):
             numbers = self.identity(operand)
+            if numbers == IDENTITY:
+                raise refusal(operand, "a readout weighs a number of too many values")
             return [tuple(w * x for x in numbers) for w in given.row]
         by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
         rows = [by_value[_key(v)] for v in self.domain(operand)]
@@ -232,7 +247,12 @@ class Planner:
                     raise refusal(node, "pooled readouts are not there yet")
                 return Readout(name, tuple(logits), labels)
             case _ if self._is_number(node):
-                return Readout(name, (self.feature(node, self.identity(node)),), None)
+                number = self.feature(node, self.identity(node))
+                if self.budget.error(number) > MOST_OFF:
+                    more = noisy([number]) - self.looked_up
+                    if more:
+                        raise TooInexact(node, more, "it is too rough a number")
+                return Readout(name, (number,), None)
         code = self.code(node)
         x = self.feature(node, code)
         scale = 1.0 / min(np.diff(np.unique(code)), default=1.0) ** 2

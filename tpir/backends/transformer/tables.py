@@ -10,6 +10,15 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.hinges import hinges
+from tpir.ir.expressions import (
+    Argument,
+    Binary,
+    BinaryOp,
+    Expression,
+    Literal,
+    Unary,
+    UnaryOp,
+)
 
 Floats = NDArray[np.float64]
 
@@ -17,10 +26,12 @@ SMALL = (1, -1, 2, -2)
 """The weights that are tried before those that keep all rows apart."""
 
 
-def separated(table: Floats) -> tuple[float, list[Column]] | None:
-    """A constant and a column for each argument that add up to the table; None if none do."""
-    corner = table[(0,) * table.ndim] if table.ndim else table
-    constant = float(corner)
+def separated(table: Floats, tolerance: float = 0.0) -> tuple[float, list[Column]] | None:
+    """A constant and a column for each argument that add up to the table; None if none do.
+
+    They may miss by ``tolerance`` where numbers are fractions.
+    """
+    constant = float(table[(0,) * table.ndim])
     columns = []
     rest = table - constant
     for axis in range(table.ndim):
@@ -29,7 +40,7 @@ def separated(table: Floats) -> tuple[float, list[Column]] | None:
         shape = tuple(-1 if a == axis else 1 for a in range(table.ndim))
         rest = rest - line.reshape(shape)
         columns.append(tuple(map(float, line)))
-    return (constant, columns) if not rest.any() else None
+    return (constant, columns) if np.abs(rest).max(initial=0.0) <= tolerance else None
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,9 @@ class Line:
 
     columns: list[Column]
     points: Floats
+    units: int
+    largest: float
+    """The largest sum of the units' terms without signs."""
 
 
 def line_of(values: Floats) -> Line:
@@ -53,21 +67,137 @@ def line_of(values: Floats) -> Line:
     arity = values.ndim - 1
     codes = [_classes(values, axis) for axis in range(arity)]
     sizes = [int(c.max()) + 1 for c in codes]
-    best: tuple[tuple[int, float], Line] | None = None
+    firsts = [np.unique(c, return_index=True)[1] for c in codes]
+    small = values[np.ix_(*firsts, np.arange(values.shape[-1]))]
+    flat = small.reshape(-1, values.shape[-1])
+    places = np.indices(sizes).reshape(arity, -1)
+    best: tuple[tuple[int, float], tuple[int, ...]] | None = None
     for weights in _candidates(sizes):
-        columns = [w * c.astype(float) for w, c in zip(weights, codes, strict=True)]
-        points = sum(
-            (
-                c.reshape([-1 if a == axis else 1 for a in range(arity)])
-                for axis, c in enumerate(columns)
-            ),
-            np.zeros([1] * arity),
-        )
-        cost = _units(points.reshape(-1), values.reshape(-1, values.shape[-1]))
+        cost = _units(np.array(weights, dtype=float) @ places, flat)
         if cost is not None and (best is None or cost < best[0]):
-            best = (cost, Line([tuple(map(float, c)) for c in columns], points))
+            best = (cost, weights)
     assert best is not None
-    return best[1]
+    columns = [w * c.astype(float) for w, c in zip(best[1], codes, strict=True)]
+    points = np.zeros([1] * arity)
+    for axis, column in enumerate(columns):
+        points = points + column.reshape([-1 if a == axis else 1 for a in range(arity)])
+    return Line([tuple(map(float, column)) for column in columns], points, *best[0])
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """One hidden unit of a table: value x relu(constant + a column of each argument).
+
+    ``columns``: for each argument what it adds, for each of its values; None where that is nothing.
+    ``value`` [outputs].
+    """
+
+    columns: tuple[Column | None, ...]
+    constant: float
+    value: Floats
+
+    @property
+    def size(self) -> float:
+        """What rounding is relative to."""
+        parts = [max(map(abs, column)) for column in self.columns if column is not None]
+        return abs(self.constant) + sum(parts)
+
+
+@dataclass(frozen=True)
+class Ridges:
+    """A table as ``base`` [outputs] plus ridges."""
+
+    base: Floats
+    ridges: list[Ridge]
+
+
+def boxes_of(values: Floats) -> Ridges:
+    """A table as a value for most rows, and boxes that do not meet for the others.
+
+    A box is a set of values for each argument, with the table the same on all of it; its ridge is
+    the number of arguments in their set, less the number of sets but one.
+    """
+    arity = values.ndim - 1
+    rows, places = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_inverse=True)
+    table = places.reshape(values.shape[:-1])
+    most = int(np.bincount(table.reshape(-1)).argmax())
+    orders = permutations(range(arity)) if arity <= 4 else [tuple(range(arity))]
+    best: list[tuple[tuple[frozenset[int], ...], int]] | None = None
+    for order in orders:
+        found = _boxes(table.transpose(order), most)
+        if best is None or len(found) < len(best):
+            back = np.argsort(order)
+            best = [(tuple(sets[k] for k in back), value) for sets, value in found]
+    boxes = []
+    for sets, value in best or []:
+        sizes = [int(n) for n in table.shape]
+        columns = tuple(
+            None if len(s) == n else tuple(float(k in s) for k in range(n))
+            for s, n in zip(sets, sizes, strict=True)
+        )
+        constant = 1.0 - sum(column is not None for column in columns)
+        boxes.append(Ridge(columns, constant, rows[value] - rows[most]))
+    return Ridges(rows[most], boxes)
+
+
+def gates_of(values: Floats) -> Ridges | None:
+    """A table that for each value of one argument, the gate, is a sum of functions of the others.
+
+    ``x if gate else y`` is one, and so is a number divided by another. For each class of the gate
+    one ridge: the sum, less its least value, where the gate is in the class, and below 0 elsewhere.
+    One more ridge adds the least values. None if no argument is such a gate.
+    """
+    best: Ridges | None = None
+    for axis in range(values.ndim - 1):
+        found = _gated(values, axis)
+        if found is not None and (best is None or len(found.ridges) < len(best.ridges)):
+            best = found
+    return best
+
+
+def _gated(values: Floats, axis: int) -> Ridges | None:
+    outputs = values.shape[-1]
+    arity, count = values.ndim - 1, values.shape[axis]
+    ridges: list[Ridge] = []
+    base = np.zeros(outputs)
+    for output in range(outputs):
+        table = np.moveaxis(values[..., output], axis, 0)
+        pieces: dict[bytes, list[int]] = {}
+        for k in range(count):
+            rest = np.ascontiguousarray(table[k] - table[k].min())
+            pieces.setdefault(rest.tobytes(), []).append(k)
+        least = table.reshape(count, -1).min(axis=1)
+        unit = np.eye(outputs)[output]
+        for places in pieces.values():
+            rest = table[places[0]] - least[places[0]]
+            if not rest.any():
+                continue
+            parts = separated(rest, 1e-9)
+            if parts is None:
+                return None
+            far = 2.0 ** np.ceil(np.log2(rest.max()))
+            gate = tuple(far if k in places else 0.0 for k in range(count))
+            columns: list[Column | None] = [c if any(c) else None for c in parts[1]]
+            columns.insert(axis, gate if len(places) < count else None)
+            constant = parts[0] - (far if len(places) < count else 0.0)
+            ridges.append(Ridge(tuple(columns), constant, unit))
+        base[output] = least.min()
+        if np.ptp(least):
+            lift = tuple(float(x) for x in least - least.min())
+            columns = [lift if k == axis else None for k in range(arity)]
+            ridges.append(Ridge(tuple(columns), 0.0, unit))
+    return Ridges(base, ridges)
+
+
+def _boxes(table: NDArray[np.intp], most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
+    """Boxes of equal entries that are not ``most``: those of slices, joined where they agree."""
+    if table.ndim == 0:
+        return [] if int(table) == most else [((), int(table))]
+    joined: dict[tuple[tuple[frozenset[int], ...], int], set[int]] = {}
+    for k, piece in enumerate(table):
+        for box in _boxes(piece, most):
+            joined.setdefault(box, set()).add(k)
+    return [((frozenset(ks), *sets), value) for (sets, value), ks in joined.items()]
 
 
 def _candidates(sizes: list[int]) -> list[tuple[int, ...]]:
@@ -108,3 +238,32 @@ def _units(points: Floats, values: Floats) -> tuple[int, float] | None:
         return None
     bends = hinges(points[first], values[first])
     return len(bends.thresholds), bends.largest
+
+
+def affine_form(expression: Expression, arity: int) -> tuple[float, ...] | None:
+    """Constant and weights of an expression that adds multiples of its arguments; else None."""
+    match expression:
+        case Argument(index):
+            return tuple(1.0 if k == index + 1 else 0.0 for k in range(arity + 1))
+        case Literal(value) if not isinstance(value, str):
+            return (float(value), *[0.0] * arity)
+        case Unary(UnaryOp.NEGATE, inner):
+            return _times(affine_form(inner, arity), -1.0)
+        case Binary(op, left, right):
+            a, b = affine_form(left, arity), affine_form(right, arity)
+            if a is None or b is None:
+                return None
+            if op in (BinaryOp.ADD, BinaryOp.SUBTRACT):
+                sign = 1.0 if op is BinaryOp.ADD else -1.0
+                return tuple(x + sign * y for x, y in zip(a, b, strict=True))
+            if op is BinaryOp.MULTIPLY and not any(a[1:]):
+                return _times(b, a[0])
+            if op is BinaryOp.MULTIPLY and not any(b[1:]):
+                return _times(a, b[0])
+            if op is BinaryOp.DIVIDE and not any(b[1:]) and b[0]:
+                return _times(a, 1.0 / b[0])
+    return None
+
+
+def _times(form: tuple[float, ...] | None, factor: float) -> tuple[float, ...] | None:
+    return None if form is None else tuple(factor * x for x in form)

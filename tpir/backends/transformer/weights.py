@@ -13,8 +13,6 @@ from tpir.backends.transformer.plan import Head, Plan, Unit
 
 Floats = NDArray[np.float64]
 
-GAP = 32.0
-
 
 @dataclass
 class Directions:
@@ -76,9 +74,9 @@ def _last_reads(plan: Plan) -> dict[Coordinate, int]:
             last[coordinate] = max(last[coordinate], slot)
 
     for head in plan.heads:
-        for query, key in head.pairs:
-            read(query, head.slot)
-            read(key, head.slot)
+        for pair in head.pairs:
+            read(pair.query, head.slot)
+            read(pair.key, head.slot)
         if head.sink is not None:
             read(head.sink, head.slot)
         for written in head.written:
@@ -103,7 +101,7 @@ class Tensors:
     blocks: int
 
 
-def tensors_of(plan: Plan, vocabulary: int, context: int) -> Tensors:
+def tensors_of(plan: Plan, vocabulary: int, context: int, gap: float) -> Tensors:
     """The tensors that compute a plan; the token of beginning, if any, comes after the words."""
     directions = allocate(plan)
     width = max(1, directions.width)
@@ -121,7 +119,7 @@ def tensors_of(plan: Plan, vocabulary: int, context: int) -> Tensors:
     state["embed.W_E"], state["pos_embed.W_pos"] = tokens, positions
     for block in range(plan.blocks):
         heads = [h for h in plan.heads if h.slot == 2 * block + 1]
-        state.update(_attention(f"blocks.{block}.attn.", heads, plan, directions, width))
+        state.update(_attention(f"blocks.{block}.attn.", heads, plan, directions, width, gap))
         slot = 2 * block + 2
         state.update(_mlp(f"blocks.{block}.mlp.", slot, plan, directions, width))
     logits = [f for readout in plan.readouts for f in readout.logits]
@@ -140,7 +138,7 @@ def _matrix(features: list[Feature], directions: Directions, width: int) -> Floa
 
 
 def _attention(
-    prefix: str, heads: list[Head], plan: Plan, directions: Directions, width: int
+    prefix: str, heads: list[Head], plan: Plan, directions: Directions, width: int, gap: float
 ) -> dict[str, Floats]:
     size = max((max(len(_pairs(h, plan)), len(h.written)) for h in heads), default=1)
     count = max(1, len(heads))
@@ -150,7 +148,7 @@ def _attention(
     }
     state = {name: np.zeros(shape) for name, shape in shapes.items()}
     state["W_O"], state["b_O"] = np.zeros((count, size, width)), np.zeros(width)
-    scale = 2.0 ** math.ceil(math.log2(GAP * math.sqrt(size)))
+    scale = 2.0 ** math.ceil(math.log2(gap * math.sqrt(size)))
     for h, head in enumerate(heads):
         pairs = _pairs(head, plan)
         for name, features in (
@@ -170,9 +168,9 @@ def _pairs(head: Head, plan: Plan) -> list[tuple[Feature, Feature]]:
 
     There all other key features are 0. Its own query attends to nothing else.
     """
+    pairs = [(p.query, _at_bos(p.key, p.at_bos, plan)) for p in head.pairs]
     if plan.bos is None or head.sink is None:
-        return head.pairs
-    pairs = [(q, _at_bos(k, 0.0, plan)) for q, k in head.pairs]
+        return pairs
     most = sum(abs(q.at_bos) * max(map(abs, k.bounds)) for q, k in pairs)
     own = 2.0 ** math.ceil(math.log2(most + abs(head.sink.at_bos) + 2.0))
     sink = head.sink.plus(Feature(0.0, {plan.bos: own}))

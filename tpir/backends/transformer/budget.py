@@ -1,0 +1,80 @@
+"""How exact the weights are: where errors come from, how they grow, what is refused.
+
+With u = 2^-24 for float32 (2^-53 for float64), half a unit in the last place of 1:
+
+- Embedded numbers are exact where they are whole; else they are off by u times their size.
+- Scores are sums of products of small whole numbers, hence exact, while every partial sum stays
+  below 1/u; so keys that are selected together have the *same* score. Where a feature is off by e,
+  scores are off by ``GAP`` x the other side's largest value x e.
+- What is not selected scores at least ``GAP`` less. Its weight, exp(-``GAP``) for each key, is less
+  than u / 100 even for 2^20 keys: GAP >= ln(2^20 x 100 / u) = 35.1 for float32, 55.2 for float64.
+- A head that counts n keys writes 1 / (1 + n). With scores off by d the weights, and so the number,
+  are off by the relative error 2d + 4u. It is told from its neighbour, 1 / (2 + n), while that is
+  less than 1 / (4 (n + 2)).
+- A mean is off by what its values are off, plus their spread times that relative error.
+- A head that chooses one key needs scores that are off by less than a quarter of ``GAP``.
+- A sum of relus is off by its slope times what the number is off, plus 4u times the largest sum of
+  its terms without signs; for whole numbers whose terms stay below 1/u it is exact.
+
+Errors do not pile up along a program if a count is looked up: a head finds the position whose
+number is nearest, and reads from the position's embedding, exactly, what is asked of the count.
+That takes a block more, so it is done only where errors would otherwise grow too large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tpir.backends.transformer.features import Coordinate, Feature
+from tpir.ir.program import Node
+
+UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
+
+
+class TooInexact(Exception):
+    """Errors get too large; looking up ``counts`` would help, unless there are none."""
+
+    def __init__(self, node: Node, counts: frozenset[Node], what: str) -> None:
+        super().__init__(what)
+        self.node = node
+        self.counts = counts
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The rounding of one number type, and what follows from it."""
+
+    dtype: str
+
+    @property
+    def unit(self) -> float:
+        """Half a unit in the last place of 1."""
+        return UNIT[self.dtype]
+
+    @property
+    def gap(self) -> float:
+        """How much less than the selected keys the others score, in units of the softmax."""
+        return 36.0 if self.dtype == "float32" else 56.0
+
+    def error(self, feature: Feature) -> float:
+        """How far a feature may be off."""
+        rounded = 0.0
+        if not all(_whole(w) for w in (feature.constant, *feature.terms.values())):
+            rounded = sum(abs(w) * _size(c) for c, w in feature.terms.items())
+        return feature.error + 2 * self.unit * rounded
+
+
+def noisy(features: Iterable[Feature]) -> frozenset[Node]:
+    """The counts that make the features inexact."""
+    coordinates = {c for f in features for c in f.terms if c.error > 0}
+    return frozenset(n for c in coordinates for n in c.counts)
+
+
+def _whole(number: float) -> bool:
+    return number == int(number)
+
+
+def _size(coordinate: Coordinate) -> float:
+    return max(abs(coordinate.least), abs(coordinate.most))
