@@ -10,9 +10,10 @@ TOLERANCE = 1e-4
 
 
 def far_apart(left: NDArray[np.generic], right: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Where numbers differ by more than rounding, element by element; NaN is far from all."""
+    """Where numbers differ by more than rounding; what is not finite is far from everything."""
     a, b = left.astype(np.float64), right.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         allowed = TOLERANCE * np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
-        close: NDArray[np.bool_] = np.abs(a - b) <= allowed
+        distance = np.abs(a - b)
+        close: NDArray[np.bool_] = np.isfinite(distance) & (distance <= allowed)
     return ~close
