@@ -1,15 +1,17 @@
 """Tracr in a process of its own, which tracr_table.py starts and asks.
 
-    python benchmarks/tracr_worker.py '{"path": CHECKOUT, "limit": SECONDS}'
+    python benchmarks/tracr_worker.py '{"path": CHECKOUT, "limit": SECONDS, "memory": GIB}'
 
 A line of standard input is a JSON object, and so is each answer:
 
-- ``{"compile": {"program": …, "vocabulary": […], "length": n}}``: the sizes of the model, and the
-  processor seconds of compiling, at Tracr's defaults;
+- ``{"meaning": {"program": …, "length": n, "inputs": [[token, …], …]}}``: what Tracr's own
+  evaluator says the program computes;
+- ``{"compile": {"program": …, "length": n, "vocabulary": […], "repeats": k}}``: the sizes of the
+  model, and the processor seconds of compiling at Tracr's defaults: the first time, and the least
+  of k more, for which JAX knows all shapes;
 - ``{"forward": [[token, …], …]}``: the processor seconds of one jitted forward pass of the batch,
   the least of several; all inputs have one length;
-- ``{"run": [[token, …], …]}``: what the model computes at each position of each input;
-- ``{"meaning": [[token, …], …]}``: what Tracr's own evaluator says the program computes.
+- ``{"run": [[token, …], …]}``: what the model computes at each position of each input.
 
 ``{"late": true}`` past the limit, ``{"error": text}`` where Tracr raises. It runs on a Python of
 its own: nothing is imported beside the standard library and what Tracr itself needs.
@@ -18,6 +20,7 @@ its own: nothing is imported beside the standard library and what Tracr itself n
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import sys
 import time
@@ -25,11 +28,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-COMPILATIONS = (3, 10.0)
-"""How often a program is compiled at most, and the seconds after which it is not again. The least
-time counts: the first one also makes JAX compile what all models need."""
-FORWARDS = (100, 1.0)
-"""The same for a batch."""
+FORWARDS = 100
+"""How often a batch is run at most; the least time counts."""
+BUDGET = 20.0
+"""Seconds after which a measurement is not repeated."""
 
 
 class Late(BaseException):
@@ -41,7 +43,7 @@ def late(*_: object) -> None:
     raise Late
 
 
-def least(call: Callable[[], Any], repeats: int, budget: float) -> tuple[Any, float]:
+def least(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
     """What a call gives, and the processor seconds of the quickest of as many as fit."""
     best, spent, result = float("inf"), 0.0, None
     for _ in range(repeats):
@@ -49,7 +51,7 @@ def least(call: Callable[[], Any], repeats: int, budget: float) -> tuple[Any, fl
         result = call()
         seconds = time.process_time() - start
         best, spent = min(best, seconds), spent + seconds
-        if spent > budget:
+        if spent > BUDGET:
             break
     return result, best
 
@@ -92,11 +94,13 @@ class Tracr:
     def compile(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Compile a program: its sizes and seconds."""
         make, length = self.programs[asked["program"]], asked["length"]
-        self.program = make(length)
-        self.model, seconds = least(
-            lambda: self.compiler(make(length), set(asked["vocabulary"]), length),
-            *COMPILATIONS,
-        )
+
+        def compile_anew() -> Any:
+            return self.compiler(make(length), set(asked["vocabulary"]), length)
+
+        self.model, first = least(compile_anew, 1)
+        repeats = asked["repeats"] if first < BUDGET else 0
+        again = least(compile_anew, repeats)[1] if repeats else None
         config, jnp = self.model.model_config, self.jax.numpy
         self.params = self.jax.tree_util.tree_map(jnp.asarray, self.model.params)
         self.forward = self.jax.jit(lambda p, ids: self.model.forward(p, ids).unembedded_output)
@@ -108,7 +112,8 @@ class Tracr:
             "key_size": config.key_size,
             "mlp_hidden": config.mlp_hidden_size,
             "parameters": sum(leaf.size for leaf in leaves),
-            "compile_seconds": seconds,
+            "compile_seconds": first,
+            "again_seconds": again,
         }
 
     def encoded(self, inputs: list[list[Any]]) -> Any:
@@ -119,7 +124,7 @@ class Tracr:
         """The seconds of a forward pass, what it takes to trace and compile left out."""
         ids = self.encoded(inputs)
         self.forward(self.params, ids).block_until_ready()
-        _, seconds = least(lambda: self.forward(self.params, ids).block_until_ready(), *FORWARDS)
+        _, seconds = least(lambda: self.forward(self.params, ids).block_until_ready(), FORWARDS)
         return {"forward_seconds": seconds}
 
     def run(self, inputs: list[list[Any]]) -> dict[str, Any]:
@@ -134,14 +139,17 @@ class Tracr:
                 outputs[place] = self.model.output_encoder.decode(row)[1:]
         return {"outputs": outputs}
 
-    def meaning(self, inputs: list[list[Any]]) -> dict[str, Any]:
+    def meaning(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the evaluator gives, None included."""
-        return {"outputs": [list(self.program(tokens)) for tokens in inputs]}
+        program = self.programs[asked["program"]](asked["length"])
+        return {"outputs": [list(program(tokens)) for tokens in asked["inputs"]]}
 
 
 def main() -> None:
     setting = json.loads(sys.argv[1])
     signal.signal(signal.SIGALRM, late)
+    most = int(setting["memory"] * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     answers, sys.stdout = sys.stdout, sys.stderr
     tracr = Tracr(setting["path"])
     calls = {
