@@ -152,7 +152,8 @@ def tracr(case: Setup, timed: bool, options: argparse.Namespace) -> Side:
             return Side(problem=answer["error"])
         side = Side(**answer)
         if timed:
-            side.forward_seconds = worker.ask("forward", translated(case.batch))["forward_seconds"]
+            forward = worker.ask("forward", translated(case.batch))
+            side.forward_seconds = forward.get("forward_seconds")
         run = worker.ask("run", translated(case.inputs))
         if "error" in run:
             side.problem = run["error"]
