@@ -257,7 +257,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--more-lengths", type=numbers, default=[50, 100], help="only checked, as is vocabulary 20"
     )
-    parser.add_argument("--only-timed", action="store_true", help="nothing that is only checked")
+    parser.add_argument("--only", choices=["timed", "checked"], help="one part of the page")
     parser.add_argument("--inputs", type=int, default=500, help="of a configuration")
     parser.add_argument("--limit", type=float, default=120, help="seconds for one answer of Tracr")
     parser.add_argument("--memory", type=float, default=6, help="GiB that Tracr may take")
@@ -269,16 +269,14 @@ def arguments() -> argparse.Namespace:
 
 def configurations(options: argparse.Namespace) -> Iterator[tuple[str, int, int, bool]]:
     """Program, size of the vocabulary, longest length, and whether it is timed."""
-    for length in options.lengths:
-        yield from ((name, 5, length, True) for name in options.programs)
-    if not options.only_timed:
-        for size, lengths in (
-            (20, options.lengths),
-            (5, options.more_lengths),
-            (20, options.more_lengths),
-        ):
-            for length in lengths:
-                yield from ((name, size, length, False) for name in options.programs)
+    if options.only != "checked":
+        for length in options.lengths:
+            yield from ((name, 5, length, True) for name in options.programs)
+    if options.only != "timed":
+        more = [(20, length) for length in options.lengths]
+        more += [(size, length) for length in options.more_lengths for size in (5, 20)]
+        for size, length in more:
+            yield from ((name, size, length, False) for name in options.programs)
 
 
 def main() -> None:
