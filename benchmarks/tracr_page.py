@@ -64,7 +64,8 @@ WORDS = """
 - **compile**: from the program to weights, the first time; **again**: the same program in the same
   process, the least of three times more. Most of Tracr's first time goes to JAX, which compiles an
   operation for each new shape. **forward**: one pass of {batch} inputs of the longest length, the
-  least of a hundred; Tracr's is jitted. All in processor seconds, forward passes on one thread.
+  least of a hundred, by the clock and on one thread; Tracr's is jitted. Compiling is measured in
+  processor seconds.
 - **wrong**: positions with another value than the program has there, of all positions of {count}
   random inputs, a quarter of them of the longest length. Real numbers may be off by 1e-4 of their
   size, and 1e-6 near 0; everything else is exact. What a program means is what tpir's interpreter
