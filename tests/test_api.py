@@ -10,6 +10,7 @@ import pytest
 
 import tpir
 from tests.cli.conftest import TINY
+from tpir.equiv.verdict import Answer
 
 INPUT = ["<s>", "a", "b", "a"]
 FORM = '"<s>" "a"'
@@ -41,6 +42,44 @@ def test_every_form_runs_and_saves_alike(tmp_path: Path) -> None:
     tpir.save(checkpoint, paths[1], force=True)
     lowered = tpir.lower(tpir.load(paths[1], accepts=FORM))
     assert (lowered.name, lowered.accepts) == ("tiny", FORM)
+
+
+def test_a_standard_transformer_is_an_artefact_like_others(tmp_path: Path) -> None:
+    program = tpir.parse(TINY)
+    weights = tpir.compile(program, target="transformer")
+    double = tpir.compile(program, target="transformer", dtype="float64")
+    path = tmp_path / "tiny.safetensors"
+    tpir.save(weights, path)
+    loaded = tpir.load(path, accepts='("<s>")"a"')
+    assert (loaded.accepts, loaded.fingerprint) == (FORM, program.fingerprint)
+    for source in (weights, double, path, tpir.load(path)):
+        assert tpir.run(source, INPUT) == {"output": ("0", "1", "1", "1")}
+        assert tpir.check(program, source).answer is Answer.PROVED
+        with pytest.raises(tpir.TpirError, match="accepted form"):
+            tpir.run(source, ["a", "a"])
+    with pytest.raises(tpir.TpirError, match="accepted form"):
+        tpir.run(loaded, INPUT)
+    with pytest.raises(tpir.TpirError, match="exists"):
+        tpir.save(weights, path)
+    tpir.save(double, path, force=True)
+    assert tpir.check(weights, path).float32_differences == {"B": 0}
+    with pytest.raises(tpir.TpirError, match=r"ends in \.safetensors"):
+        tpir.save(weights, tmp_path / "tiny")
+    with pytest.raises(tpir.TpirError, match="standard Transformer"):
+        tpir.lower(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "sculpture"}, "cannot compile to sculpture"),
+        ({"target": "transformer", "dtype": "float16"}, "no type float16"),
+        ({"dtype": "float64"}, "holds its numbers exactly"),
+    ],
+)
+def test_compile_refuses_what_there_is_not(options: dict[str, str], message: str) -> None:
+    with pytest.raises(tpir.TpirError, match=message):
+        tpir.compile(tpir.parse(TINY), **options)  # type: ignore[call-overload]
 
 
 def test_a_stated_form_keeps_the_text_canonical(tmp_path: Path) -> None:

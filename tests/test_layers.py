@@ -42,7 +42,13 @@ ORDER: tuple[tuple[str, ...], ...] = (
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
 # The files of lowering/ and backends/ that touch weights; their siblings leave torch to them.
-TOUCH_WEIGHTS = frozenset({"tpir.backends.transformer_program_weights", "tpir.lowering.tensors"})
+TOUCH_WEIGHTS = frozenset(
+    {
+        "tpir.backends.transformer.compiler",
+        "tpir.backends.transformer_program_weights",
+        "tpir.lowering.tensors",
+    }
+)
 
 # Lazy loading keeps torch out of `tpir run prog.rasp`; nowhere else may a function hide an import,
 # but of a library that is slow to load and that only some callers need.

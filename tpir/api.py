@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tpir.equiv.artefact import (
     load_artefact,
     name_of,
     program_artefact,
+    transformer_artefact,
 )
 from tpir.equiv.common_space import spaces_to_check
 from tpir.equiv.guard import verify_each as guard
@@ -34,6 +35,7 @@ from tpir.text import parse, print_program
 
 if TYPE_CHECKING:
     from tpir.models.checkpoint import Checkpoint
+    from tpir.models.stored_transformer import TransformerCheckpoint
 
 __all__ = [
     "check",
@@ -49,6 +51,8 @@ __all__ = [
 ]
 
 Source = str | Path
+Runnable: TypeAlias = "Program | Checkpoint | TransformerCheckpoint | Artefact | Source"
+"""Whatever can be run and compared; a path is loaded."""
 
 
 def load(
@@ -78,6 +82,8 @@ def lower(source: Source | Checkpoint | Artefact, *, accepts: str | None = None)
         source = load_artefact(Path(source))
     if isinstance(source, Artefact):
         name = name_of(source.path)
+        if source.transformer is not None:
+            raise TpirError(f"{source.path} is a standard Transformer, which does not lower")
         if source.checkpoint is None:
             raise TpirError(f"{source.path} is not a checkpoint")
         source = source.checkpoint
@@ -111,31 +117,67 @@ def emit(program: Program) -> str:
     return emit_python(program)
 
 
-def compile(program: Program) -> Checkpoint:
-    """The program as the weights of a Transformer Program.
+@overload
+def compile(program: Program, *, target: Literal["transformer-program"] = ...) -> Checkpoint: ...
 
-    Raises TpirError, with the node's name, for what the architecture has no place for.
+
+@overload
+def compile(
+    program: Program,
+    *,
+    target: Literal["transformer"],
+    dtype: Literal["float32", "float64"] = ...,
+) -> TransformerCheckpoint: ...
+
+
+def compile(
+    program: Program,
+    *,
+    target: Literal["transformer-program", "transformer"] = "transformer-program",
+    dtype: Literal["float32", "float64"] = "float32",
+) -> Checkpoint | TransformerCheckpoint:
+    """The program as the weights of a Transformer Program, or of a standard Transformer.
+
+    ``dtype`` is the type that a standard Transformer computes in. Raises TpirError, with the node's
+    name, for what the architecture has no place for or what would not be exact.
     """
+    if target == "transformer":
+        from tpir.backends.transformer import compile_transformer
+        from tpir.models.transformer_format import dtype_named
+
+        return compile_transformer(program, dtype=dtype_named(dtype))
+    if target != "transformer-program":
+        raise TpirError(f"cannot compile to {target}: there is transformer-program, transformer")
+    if dtype != "float32":
+        raise TpirError("a Transformer Program takes the type that holds its numbers exactly")
     from tpir.backends.transformer_program import compile_transformer_program
 
     return compile_transformer_program(program)
 
 
-def save(checkpoint: Checkpoint, path: Source, *, force: bool = False) -> None:
+def save(
+    checkpoint: Checkpoint | TransformerCheckpoint, path: Source, *, force: bool = False
+) -> None:
     """Write a checkpoint: a ``.safetensors`` file, or a folder in the public reference's format.
 
-    Raises TpirError if it is there and ``force`` is not set, or cannot be written.
+    A standard Transformer has the first form only. Raises TpirError if it is there and ``force`` is
+    not set, or cannot be written.
     """
     from tpir.models.checkpoint import save_checkpoint, save_reference
+    from tpir.models.stored_transformer import TransformerCheckpoint
+    from tpir.models.transformer_format import save_transformer
 
     path = Path(path)
+    if isinstance(checkpoint, TransformerCheckpoint):
+        if path.suffix != ".safetensors":
+            raise TpirError(f"{path}: the name of a safetensors file ends in .safetensors")
+        save_transformer(path, checkpoint, force=force)
+        return
     write = save_checkpoint if path.suffix == ".safetensors" else save_reference
     write(path, checkpoint, force=force)
 
 
-def run(
-    source: Program | Checkpoint | Artefact | Source, tokens: Sequence[Value]
-) -> Mapping[str, tuple[Value, ...]]:
+def run(source: Runnable, tokens: Sequence[Value]) -> Mapping[str, tuple[Value, ...]]:
     """The outputs on one input, by name: a value for each position, or one if pooled.
 
     Raises TpirError for an input that the artefact does not accept, or on which it fails.
@@ -153,8 +195,8 @@ def run(
 
 
 def check(
-    left: Program | Checkpoint | Artefact | Source,
-    right: Program | Checkpoint | Artefact | Source,
+    left: Runnable,
+    right: Runnable,
     *,
     on: str | None = None,
     limit: int = 1_000_000,
@@ -172,11 +214,15 @@ def check(
     return compare(*sides, space, limit=limit, samples=samples, seed=seed)
 
 
-def _artefact(side: Program | Checkpoint | Artefact | Source, name: str) -> Artefact:
+def _artefact(side: Runnable, name: str) -> Artefact:
     if isinstance(side, Artefact):
         return side
     if isinstance(side, Program):
         return program_artefact(side, Path(name))
     if isinstance(side, str | Path):
         return load_artefact(Path(side))
+    from tpir.models.stored_transformer import TransformerCheckpoint
+
+    if isinstance(side, TransformerCheckpoint):
+        return transformer_artefact(side, Path(name))
     return checkpoint_artefact(side, Path(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.examples.inputs import (
     additions,
@@ -69,15 +70,23 @@ def dyck(pairs: Sequence[str]) -> Callable[[Tokens], list[Value]]:
     return verdicts
 
 
-def shuffle_dyck(tokens: Tokens) -> list[Value]:
-    balanced = True
-    for opening, closing in ("()", "{}"):
-        open_ = 0
-        for token in tokens:
-            open_ += (token == opening) - (token == closing)
-            balanced = balanced and open_ >= 0
-        balanced = balanced and open_ == 0
-    return [balanced] * len(tokens)
+def shuffle_dyck(pairs: Sequence[str]) -> Callable[[Tokens], list[Value]]:
+    def balanced(tokens: Tokens) -> list[Value]:
+        found = True
+        for opening, closing in pairs:
+            open_ = 0
+            for token in tokens:
+                open_ += (token == opening) - (token == closing)
+                found = found and open_ >= 0
+            found = found and open_ == 0
+        return [found] * len(tokens)
+
+    return balanced
+
+
+def sort_unique(tokens: Tokens) -> list[Value]:
+    in_order = sorted(tokens)
+    return ["-" if token == before else token for before, token in pairwise(["", *in_order])]
 
 
 def long_addition(tokens: Tokens) -> list[Value]:
@@ -166,6 +175,10 @@ def combine(tokens: Tokens) -> list[Value]:
     return [2 * int(token) - i for i, token in enumerate(tokens)]
 
 
+def nary_map(tokens: Tokens) -> list[Value]:
+    return [i**2 / int(token) for i, token in enumerate(tokens)]
+
+
 def copy_word(tokens: Tokens) -> list[Value]:
     colon = tokens.index(":")
     return [":"] * colon + [*tokens[:colon], "."][: len(tokens) - colon]
@@ -211,6 +224,7 @@ EXAMPLES: dict[str, Example] = {
     "long_addition": Example(additions(), long_addition),
     "majority": Example(words("ab"), majority),
     "most_frequent": Example(words("abcd"), most_frequent),
+    "nary_map": Example(words("123"), nary_map),
     "next_larger": Example(words("0123"), next_larger),
     "pair_balance": Example(words("()a"), pair_balance),
     "palindrome": Example(words("ab"), palindrome),
@@ -218,7 +232,9 @@ EXAMPLES: dict[str, Example] = {
     "reverse": Example(ABC, lambda tokens: tokens[::-1]),
     "running_max": Example(words("abcd"), running_max),
     "shift": Example(ABC, shift),
-    "shuffle_dyck": Example(bracket_rows(THREE[:2]), shuffle_dyck),
+    "shuffle_dyck": Example(bracket_rows(THREE[:2]), shuffle_dyck(THREE[:2])),
+    "shuffle_dyck1": Example(bracket_rows(THREE[:1]) + words("()a"), shuffle_dyck(THREE[:1])),
+    "shuffle_dyck3": Example(bracket_rows(THREE), shuffle_dyck(THREE)),
     "sort": Example(words("abcd"), sorted),
     "sort_bos": Example(behind("$", "abcd"), lambda tokens: ["$", *sorted(tokens[1:])]),
     "sort_by_frequency": Example(words("abcd"), by_frequency),
@@ -228,5 +244,6 @@ EXAMPLES: dict[str, Example] = {
     "sort_by_key": Example(
         words("0123"), lambda tokens: sorted(tokens, key=lambda token: int(token) % 2)
     ),
+    "sort_unique": Example(words("abcd"), sort_unique),
     "word_lengths": Example(words("ab_"), word_lengths),
 }

@@ -71,9 +71,16 @@ def load_program(path: Path, options: ReadOptions) -> Program:
 
 
 def program_of(artefact: Artefact) -> Program:
-    """An artefact's program; a checkpoint is lowered. Raises TpirError for an emitted module."""
+    """An artefact's program; a checkpoint is lowered.
+
+    Raises TpirError for an emitted module and for a standard Transformer.
+    """
     if artefact.program is not None:
         return artefact.program
+    if artefact.kind is Kind.TRANSFORMER:
+        raise TpirError(
+            f"{artefact.path} is a standard Transformer; give the program it was compiled from"
+        )
     if artefact.checkpoint is None:
         raise TpirError(f"{artefact.path} is emitted Python; give the program it was emitted from")
     from tpir.lowering.transformer_program import lower_transformer_program  # brings torch

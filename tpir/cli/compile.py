@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tpir.cli.artefacts import load_program
+from tpir.cli.compile_transformer import compile_checked
 from tpir.cli.console import say
 from tpir.cli.options import (
     Accepts,
@@ -20,8 +21,10 @@ from tpir.cli.options import (
     read_options,
 )
 from tpir.errors import TpirError
+from tpir.files import check_writable
+from tpir.ir.program import Program
 
-TARGETS = ("transformer-program",)
+TARGETS = ("transformer-program", "transformer")
 FORMATS = ("safetensors", "reference")
 
 
@@ -43,6 +46,14 @@ def compile_(
             "By default what the name of -o says.",
         ),
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            metavar="float32|float64",
+            help="What a standard Transformer is stored and computed in; by default float32.",
+        ),
+    ] = None,
     vocab: Vocab = None,
     max_length: MaxLength = None,
     accepts: Accepts = None,
@@ -50,28 +61,55 @@ def compile_(
     strict: Strict = False,
     force: Force = False,
 ) -> None:
-    """Compile a program to the weights of a Transformer Program, which train on.
+    """Compile a program to weights: of a Transformer Program, or of a standard Transformer.
+
+    A Transformer Program (--target transformer-program) trains on, and lowers to the program.
+
+    A standard Transformer (--target transformer) has embeddings, softmax attention, ReLU MLPs and
+    an unembedding. What is made is run beside the program before it is written: on all inputs where
+    they are few, else on some thousand of all lengths.
+
+    Exit status: 0 written, 1 the weights were not the program and nothing was written, 2 error.
 
     Examples:
 
     \b
       tpir compile sort.min.rasp --target transformer-program -o sort.safetensors
       tpir compile sort.min.rasp --format reference -o sort_reference
+      tpir compile sort.rasp --target transformer --vocab a,b,c --max-length 20 -o sort.safetensors
+      tpir compile mean.rasp --target transformer --dtype float64 -o mean.safetensors
     """
+    chosen = _chosen_format(target, form, out)
+    if dtype is not None and target != "transformer":
+        raise TpirError(f"--dtype is for --target transformer, not for {target}")
+    options = read_options(vocab, max_length, accepts, output, strict=strict)
+    if target == "transformer":
+        check_writable(out, force=force)
+        compile_checked(load_program(artefact, options), out, dtype or "float32", force=force)
+    else:
+        _compile_transformer_program(load_program(artefact, options), out, chosen, force=force)
+
+
+def _chosen_format(target: str, form: str | None, out: Path) -> str:
+    """The format to write. Raises TpirError for what does not go together."""
     if target not in TARGETS:
         raise TpirError(f"cannot compile to {target}: there is {', '.join(TARGETS)}")
     chosen = form or ("safetensors" if out.suffix == ".safetensors" else "")
+    if target == "transformer" and chosen == "reference":
+        raise TpirError("the reference format holds Transformer Programs; leave out --format")
     if chosen not in FORMATS:
-        raise TpirError(f"{out}: end its name in .safetensors, or say --format reference")
+        also = "" if target == "transformer" else ", or say --format reference"
+        raise TpirError(f"{out}: end its name in .safetensors{also}")
     if chosen == "safetensors" and out.suffix != ".safetensors":
         raise TpirError(f"{out}: the name of a safetensors file ends in .safetensors")
-    program = load_program(
-        artefact, read_options(vocab, max_length, accepts, output, strict=strict)
-    )
+    return chosen
+
+
+def _compile_transformer_program(program: Program, out: Path, form: str, *, force: bool) -> None:
     from tpir.backends.transformer_program import compile_transformer_program  # brings torch
     from tpir.models.checkpoint import save_checkpoint, save_reference
 
     checkpoint = compile_transformer_program(program)
-    save = save_checkpoint if chosen == "safetensors" else save_reference
+    save = save_checkpoint if form == "safetensors" else save_reference
     save(out, checkpoint, force=force)
     say(f"wrote {out}")

@@ -23,6 +23,7 @@ from tpir.cli.options import (
     Vocab,
     read_options,
 )
+from tpir.equiv.artefact import Artefact
 from tpir.errors import TpirError
 from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
@@ -60,6 +61,7 @@ def eval_(
       tpir eval runs/sort --data test.jsonl.gz --json
     """
     loaded = load(artefact, read_options(vocab, max_length, accepts, output, strict=strict))
+    _expect_labels(loaded)
     rows, gold = read_labelled(data)
     tokens = [in_vocabulary(row, loaded.vocabulary) for row in rows]
     with progress("running") as advance:
@@ -70,6 +72,22 @@ def eval_(
         show_json(_as_json(accuracy))
     else:
         show(_table(accuracy))
+
+
+def _expect_labels(artefact: Artefact) -> None:
+    """A Transformer has the outputs that it was compiled with; its numbers are no labels."""
+    outputs = () if artefact.transformer is None else artefact.transformer.outputs
+    if len(outputs) > 1:
+        names = ", ".join(output.name for output in outputs)
+        raise TpirError(
+            f"{artefact.path} has several outputs ({names}): compile the program with --output"
+        )
+    for output in outputs:
+        if output.values is None:
+            raise TpirError(
+                f"{artefact.path} gives {output.name} up to rounding, which no label is spelled"
+                " like; `tpir check` compares numbers"
+            )
 
 
 def _labels(outcome: Outcome, count: int) -> tuple[str | None, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tpir.cli.artefacts import load, program_of
 from tpir.cli.console import show, show_json
+from tpir.cli.info_transformer import Lines, transformer_facts
 from tpir.cli.options import (
     Accepts,
     ArtefactPath,
@@ -56,14 +57,18 @@ def info(
     and with equal selectors of a layer shared. selector_width takes two heads, as it does there.
 
     A checkpoint's fingerprint is that of the program it lowers to. Equal programs have equal
-    fingerprints. An emitted module says which program it was emitted from; whether it still does
-    what that does is for `tpir check` to say.
+    fingerprints. An emitted module says which program it was emitted from, a standard Transformer
+    which it was compiled from; whether it still does what that does is for `tpir check` to say.
+
+    Of a standard Transformer: heads, their width and hidden units of each block; for each variable
+    the directions of the residual stream that hold it, after which part and until which.
 
     Examples:
 
     \b
       tpir info runs/sort
       tpir info sort.min.rasp --json
+      tpir info sort.safetensors
     """
     loaded = load(artefact, read_options(vocab, max_length, accepts, output, strict=strict))
     facts = _facts(loaded)
@@ -88,7 +93,9 @@ def _facts(artefact: Artefact) -> dict[str, object]:
         "inputs by length": {str(k): n for k, n in space.count_by_length().items()},
     }
     facts |= _model_facts(artefact)
-    if artefact.kind is Kind.PYTHON:
+    if artefact.transformer is not None:
+        facts |= transformer_facts(artefact.transformer)
+    elif artefact.kind is Kind.PYTHON:
         facts["lines"] = read_text(artefact.path).count("\n")
         facts["emitted from"] = artefact.fingerprint
     else:
@@ -127,6 +134,8 @@ def _plain(value: object) -> object:
     """What JSON has for a fact."""
     if isinstance(value, HeadCount):
         return {"layers": value.layers, "heads": value.heads, "shared heads": value.shared}
+    if isinstance(value, Lines):
+        return value.rows
     return value
 
 
@@ -142,6 +151,8 @@ def _table(facts: dict[str, object]) -> Table:
 def _words(name: str, value: object) -> str:
     if isinstance(value, list):
         return f"{len(value)}: {' '.join(map(show_value, value))}" if value else "none"
+    if isinstance(value, Lines):
+        return str(value)
     if isinstance(value, dict):
         numbers = name == "inputs by length"
         return ", ".join(f"{k}: {v:,}" if numbers else f"{k}: {v}" for k, v in value.items())

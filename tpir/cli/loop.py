@@ -156,7 +156,8 @@ def size_in_words(artefact: Artefact) -> str:
         size = size_of_program(artefact.program)
         lines = print_program(artefact.program).count("\n")
         return f"{size.nodes:,} nodes, {size.rows:,} rows, {lines:,} lines"
-    if artefact.checkpoint is not None:
-        state = artefact.checkpoint.state
+    weights = artefact.checkpoint or artefact.transformer
+    if weights is not None:
+        state = weights.state
         return f"{sum(tensor.numel() for tensor in state.values()):,} parameters"
     return f"{artefact.path.read_text(encoding='utf-8').count(chr(10)):,} lines"

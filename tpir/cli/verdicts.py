@@ -51,6 +51,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "inputs": verdict.inputs,
         "seed": verdict.seed,
         "float32_differences": verdict.float32_differences,
+        "approximate": list(verdict.approximate),
         "counterexample": None
         if example is None
         else {

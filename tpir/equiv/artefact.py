@@ -24,6 +24,7 @@ from tpir.text import parse
 
 if TYPE_CHECKING:
     from tpir.models.checkpoint import Checkpoint
+    from tpir.models.stored_transformer import TransformerCheckpoint
 
 
 class Kind(Enum):
@@ -31,14 +32,18 @@ class Kind(Enum):
 
     PROGRAM = "program"
     CHECKPOINT = "transformer-program"
+    TRANSFORMER = "transformer"
     PYTHON = "python"
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A loaded artefact. Exactly one of ``program``, ``checkpoint`` and ``module`` is set.
+    """A loaded artefact. One of ``program``, ``checkpoint`` and ``transformer`` is set, or none.
 
-    ``vocabulary`` holds no padding; ``labels`` is empty for programs without a readout.
+    None of them for emitted Python. ``vocabulary`` holds no padding; ``labels`` is empty for
+    programs without a readout, and for a Transformer holds what its only output can be. The
+    ``fingerprint`` of Python and of a Transformer is that of the program it was made from, as it
+    says.
     """
 
     path: Path
@@ -51,6 +56,7 @@ class Artefact:
     fingerprint: str | None = None
     program: Program | None = None
     checkpoint: Checkpoint | None = None
+    transformer: TransformerCheckpoint | None = None
 
     @property
     def space(self) -> InputSpace:
@@ -66,6 +72,10 @@ class Artefact:
             from tpir.models.runner import ModelRunner
 
             return ModelRunner(self.checkpoint)
+        if self.transformer is not None:
+            from tpir.models.transformer_runner import TransformerRunner
+
+            return TransformerRunner(self.transformer)
         return ProcessRunner(PythonProcess(self.path, self.vocabulary))
 
 
@@ -99,7 +109,7 @@ def _load(path: Path, options: ReadOptions) -> Artefact:
     if not path.exists():
         raise TpirError(f"{path} does not exist")
     if path.is_dir() or path.suffix == ".safetensors":
-        return _checkpoint(path, options)
+        return _weights(path, options)
     if path.suffix == ".py":
         return _module(path)
     if path.suffix in (".pt", ".json"):
@@ -120,12 +130,16 @@ def _accepting(artefact: Artefact, accepts: str) -> Artefact:
         fingerprint = program.fingerprint
     if checkpoint is not None:
         checkpoint = replace(checkpoint, accepts=form)
+    transformer = artefact.transformer
+    if transformer is not None:
+        transformer = replace(transformer, accepts=form)
     return replace(
         artefact,
         accepts=form,
         fingerprint=fingerprint,
         program=program,
         checkpoint=checkpoint,
+        transformer=transformer,
     )
 
 
@@ -159,6 +173,22 @@ def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
     )
 
 
+def transformer_artefact(transformer: TransformerCheckpoint, path: Path) -> Artefact:
+    """A standard Transformer as an artefact."""
+    outputs = transformer.outputs
+    return Artefact(
+        path,
+        Kind.TRANSFORMER,
+        transformer.vocabulary,
+        (outputs[0].values or ()) if len(outputs) == 1 else (),
+        transformer.context,
+        transformer.causal,
+        transformer.accepts,
+        transformer.fingerprint,
+        transformer=transformer,
+    )
+
+
 def name_of(path: Path) -> str:
     """A name for what a path holds: ``runs/sort`` and ``sort.min.rasp`` are both ``sort``."""
     stem = path.resolve().name.split(".")[0]
@@ -189,9 +219,15 @@ def _program(path: Path, options: ReadOptions) -> Artefact:
     return program_artefact(program, path)
 
 
-def _checkpoint(path: Path, options: ReadOptions) -> Artefact:
-    from tpir.models.checkpoint import load_checkpoint  # brings torch
+def _weights(path: Path, options: ReadOptions) -> Artefact:
+    # All three bring torch.
+    from tpir.models.checkpoint import load_checkpoint
+    from tpir.models.transformer_format import holds_transformer, load_transformer
 
+    if path.is_file() and holds_transformer(path):
+        if options.vocabulary_file is not None:
+            raise TpirError(f"{path} holds its own vocabulary; leave out {options.vocabulary_file}")
+        return transformer_artefact(load_transformer(path), path)
     checkpoint = load_checkpoint(path, vocabulary_file=options.vocabulary_file)
     return checkpoint_artefact(checkpoint, path)
 

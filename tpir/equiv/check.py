@@ -71,19 +71,12 @@ def check(
             smallest = found if exhaustive else shrink(found, space, pair.differ_each)
             return pair.refuted(smallest, done, exhaustive, seed)
     if exhaustive:
-        return Verdict(
-            Answer.PROVED, done, "by exhaustion", float32_differences=pair.float32_differences()
-        )
+        return pair.agreed(Answer.PROVED, done, "by exhaustion", None)
     searched = _search(pair, space, seed)
     if searched is not None:
         return pair.refuted(shrink(searched, space, pair.differ_each), done, exhaustive, seed)
-    return Verdict(
-        Answer.TESTED,
-        done,
-        f"of {total:.3g} possible" if total > 10**9 else f"of {total:,} possible",
-        seed,
-        float32_differences=pair.float32_differences(),
-    )
+    possible = f"of {total:.3g} possible" if total > 10**9 else f"of {total:,} possible"
+    return pair.agreed(Answer.TESTED, done, possible, seed)
 
 
 def _all(space: InputSpace) -> Iterator[NDArray[np.int64]]:
@@ -135,9 +128,15 @@ class _Pair:
         self._space = space
         self._left = Recoded(left, space.vocabulary)
         self._right = Recoded(right, space.vocabulary)
+        self._approximate: frozenset[str] = frozenset()
+
+    def _differences(self, batch: NDArray[np.int64]) -> NDArray[np.bool_]:
+        left, right = self._left.run_batch(batch), self._right.run_batch(batch)
+        self._approximate = left.approximate | right.approximate
+        return differences(left, right)
 
     def first_difference(self, batch: NDArray[np.int64]) -> Codes | None:
-        differ = differences(self._left.run_batch(batch), self._right.run_batch(batch))
+        differ = self._differences(batch)
         if not differ.any():
             return None
         return tuple(batch[:, int(differ.argmax())].tolist())
@@ -145,10 +144,12 @@ class _Pair:
     def differ_each(self, inputs: list[Codes]) -> list[bool]:
         """For inputs of one length, whether the sides differ on each."""
         batch = np.array(inputs, dtype=np.int64).T
-        found: list[bool] = differences(
-            self._left.run_batch(batch), self._right.run_batch(batch)
-        ).tolist()
+        found: list[bool] = self._differences(batch).tolist()
         return found
+
+    def agreed(self, answer: Answer, done: int, method: str, seed: int | None) -> Verdict:
+        counts, approximate = self._float32_differences(), tuple(sorted(self._approximate))
+        return Verdict(answer, done, method, seed, None, counts, approximate)
 
     def refuted(self, codes: Codes, done: int, exhaustive: bool, seed: int) -> Verdict:
         batch = np.array([codes], dtype=np.int64).T
@@ -158,9 +159,11 @@ class _Pair:
             self._right.run_batch(batch).outcomes()[0],
         )
         method = "shortest inputs first" if exhaustive else "shrunk"
-        return Verdict(Answer.REFUTED, done, method, None if exhaustive else seed, example)
+        approximate = tuple(sorted(self._approximate))
+        drawn = None if exhaustive else seed
+        return Verdict(Answer.REFUTED, done, method, drawn, example, approximate=approximate)
 
-    def float32_differences(self) -> dict[str, int]:
+    def _float32_differences(self) -> dict[str, int]:
         counts = {
             name: side.float32_differences() for name, side in zip("AB", self._sides, strict=True)
         }

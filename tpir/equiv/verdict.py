@@ -7,6 +7,7 @@ from enum import Enum
 
 from tpir.errors import TpirError
 from tpir.ir.values import Value, show_value
+from tpir.semantics.approximate import TOLERANCE
 from tpir.semantics.interpreter import Outcome
 
 
@@ -38,6 +39,8 @@ class Verdict:
     ``inputs`` is how many inputs were run on both sides; ``seed`` is set where they were drawn.
     ``float32_differences`` counts, for each side that is a torch model, the inputs on which its
     float32 run differs from the float64 run that the verdict is about; empty for other sides.
+    ``approximate`` names the outputs of a Transformer that are numbers: they were compared up to
+    ``tpir.semantics.approximate.TOLERANCE``, all others exactly.
     """
 
     answer: Answer
@@ -46,10 +49,14 @@ class Verdict:
     seed: int | None = None
     counterexample: Counterexample | None = None
     float32_differences: dict[str, int] = field(default_factory=dict)
+    approximate: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.answer.value} ({self.method}, {self.inputs:,} inputs"
         text += f", seed {self.seed})" if self.seed is not None else ")"
+        if self.approximate:
+            names = ", ".join(self.approximate)
+            text += f"; numbers of {names} compared to within {TOLERANCE:g}, relative above 1"
         for side, count in self.float32_differences.items():
             text += f"; float32 run of {side} differs on {count:,}"
         if self.counterexample is not None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from tpir.errors import TpirError
 from tpir.files import write_atomic
 from tpir.models.config import TransformerProgramConfig
 from tpir.models.state import StateReader
 from tpir.models.stored import Checkpoint
+from tpir.models.tensor_file import read_tensors, stated_config
 
 KIND = "transformer-program"
 
@@ -41,13 +39,14 @@ def load_safetensors(path: Path) -> Checkpoint:
     ``pooled`` must be there; all else is read off the tensors, and must agree where it is stated.
     Raises TpirError if the file is damaged or is not that.
     """
-    metadata, state = _read(path)
+    metadata, state = read_tensors(path)
     kind = metadata.pop("tpir.kind", None)
     if kind != KIND:
         raise TpirError(
             f"{path} is not a Transformer Program: its tpir.kind is {kind or 'not stated'}"
         )
-    stated = _stated(path, metadata.pop("tpir.config", "{}"))
+    known = {item.name for item in fields(TransformerProgramConfig)}
+    stated = stated_config(path, metadata.pop("tpir.config", "{}"), known)
     accepts = metadata.pop("tpir.accepts", None)
     config = StateReader(str(path), state, stated).config(
         vocabulary=string_list(str(path), "vocabulary", stated.get("vocabulary")),
@@ -65,29 +64,6 @@ def string_list(source: str, what: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TpirError(f"{source}: {what} must be a list of strings")
     return tuple(value)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = dict(file.metadata() or {})
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise TpirError(f"cannot read {path}: {reason}") from error
-
-
-def _stated(path: Path, text: str) -> dict[str, object]:
-    try:
-        stated = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{path}: its tpir.config is not JSON") from error
-    if not isinstance(stated, dict):
-        raise TpirError(f"{path}: its tpir.config is not a JSON object")
-    known = {item.name for item in fields(TransformerProgramConfig)}
-    for name in sorted(stated.keys() - known):
-        raise TpirError(f"{path}: its tpir.config has an unknown key {name!r}")
-    return stated
 
 
 def _truth(path: Path, stated: Mapping[str, object], name: str) -> bool:

@@ -27,10 +27,14 @@ from tpir.semantics.selection import CELLS, selection_of
 
 @dataclass(frozen=True, eq=False)
 class BatchResult:
-    """Outputs by name for a batch, and for each input the kind of its failure (0: none)."""
+    """Outputs by name for a batch, and for each input the kind of its failure (0: none).
+
+    ``approximate`` names the outputs whose numbers are right up to rounding, as weights give them.
+    """
 
     outputs: Mapping[str, Column]
     failures: NDArray[np.uint8]
+    approximate: frozenset[str] = frozenset()
 
     def outcomes(self) -> list[Outcome]:
         """One outcome for each input."""

@@ -45,13 +45,13 @@ class Basis:
 def basis_of(columns: Sequence[Column], size: int) -> Basis:
     """The smallest basis: chosen columns where they are fewer, else one coordinate for a class.
 
-    Values with the same entries in all columns are one class; the first class is where all
-    coordinates are 0. Chosen columns count only if they give the others by exact arithmetic.
+    Values with the same entries in all columns are one class; one class is where all coordinates
+    are 0. Chosen columns count only if they give the others by exact arithmetic.
     """
     matrix = np.array(columns, dtype=np.float64).reshape(len(columns), size)
     classes, codes = np.unique(matrix.T, axis=0, return_inverse=True)
     codes = codes.reshape(size)
-    first = codes[0] if size else 0
+    first = codes[_reference(matrix)] if columns else 0
     others = [c for c in range(len(classes)) if c != first]
     if columns and matrix.size <= MOST_EXACT:
         chosen = _chosen(matrix, len(others))
@@ -65,14 +65,20 @@ def basis_of(columns: Sequence[Column], size: int) -> Basis:
     return Basis(rows.reshape(size, len(others)), readings)
 
 
+def _reference(matrix: Floats) -> int:
+    """The value at which all coordinates are 0: where columns are small, so that none cancels."""
+    return int(np.abs(matrix).sum(axis=0).argmin())
+
+
 def _chosen(matrix: Floats, most: int) -> Basis | None:
     """Columns that give the others, if they are fewer than ``most``."""
     reduced: list[tuple[list[Fraction], list[Fraction], int]] = []
     readings: dict[Column, tuple[float, Floats]] = {}
     picked: list[int] = []
     combos: list[tuple[Column, Fraction, list[Fraction]]] = []
+    reference = _reference(matrix)
     for k, column in enumerate(matrix.tolist()):
-        base = Fraction(column[0])
+        base = Fraction(column[reference])
         rest = [Fraction(x) - base for x in column]
         weights = [Fraction(0)] * len(picked)
         for vector, made_of, pivot in reduced:
@@ -92,7 +98,7 @@ def _chosen(matrix: Floats, most: int) -> Basis | None:
             reduced.append((vector, made_of, leading))
             weights = [Fraction(0)] * (len(picked) - 1) + [Fraction(1)]
         combos.append((tuple(column), base, weights))
-    rows = np.stack([matrix[k] - matrix[k][0] for k in picked], axis=1) if picked else None
+    rows = np.stack([matrix[k] - matrix[k, reference] for k in picked], axis=1) if picked else None
     if rows is None:
         rows = np.zeros((matrix.shape[1], 0))
     for column_, base, weights in combos:

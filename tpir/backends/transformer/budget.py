@@ -73,7 +73,8 @@ def noisy(features: Iterable[Feature]) -> frozenset[Node]:
 
 
 def _whole(number: float) -> bool:
-    return number == int(number)
+    """Whole numbers, and the simple parts of them that bases are made with."""
+    return number * 1024 == int(number * 1024)
 
 
 def _size(coordinate: Coordinate) -> float:

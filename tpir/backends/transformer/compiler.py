@@ -30,7 +30,7 @@ def compile_transformer(
         program.context,
         program.causal,
         plan.bos is not None,
-        tuple(Output(readout.name, readout.values) for readout in plan.readouts),
+        tuple(Output(readout.name, readout.values, readout.pooled) for readout in plan.readouts),
         _variables(plan, tensors.directions),
         program.accepts,
         program.fingerprint,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from itertools import product
 
+import numpy as np
+
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Choose, Map
@@ -12,7 +14,7 @@ from tpir.ir.program import Node
 from tpir.ir.types import Real, size_of, values_of
 from tpir.ir.values import Value, distinct, is_number, sorted_values
 
-MAX_ROWS = 65_536
+MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
 
 MAX_VALUES = 20_000
@@ -32,6 +34,10 @@ class Domains:
         if node not in self._known:
             self._known[node] = self._find(node)
         return self._known[node]
+
+    def restrict(self, node: Node, values: Domain) -> None:
+        """State that a node has no other values."""
+        self._known[node] = values
 
     def table(self, node: Node) -> Table | None:
         """A map as a table over the values of its operands; None where that is too large.
@@ -62,11 +68,13 @@ class Domains:
         assert isinstance(node.op, Map)
         function = node.op.function
         domains = [self(operand) for operand in node.operands]
-        if isinstance(function, ReluFunction) or any(d is None for d in domains):
+        if any(d is None for d in domains):
             return None
         known = tuple(d for d in domains if d is not None)
         if math.prod(map(len, known)) > MAX_ROWS:
             return None
+        if isinstance(function, ReluFunction):
+            return Table(known, _relu_results(function, known))
         if isinstance(function, Table):
             if function.domains == known:
                 return function
@@ -101,6 +109,26 @@ def _is_mean(node: Node) -> bool:
     values = node.operands[1]
     numeric = all(map(is_number, values_of(values.type) or ()))
     return not isinstance(node.operands[0].op, Choose) and numeric and isinstance(node.type, Real)
+
+
+def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[int, ...]:
+    """The function for every row of its arguments, as ``ReluFunction`` defines it."""
+    axes = [np.array([float(v) for v in domain]) for domain in domains]
+    columns = [grid.reshape(-1) for grid in np.meshgrid(*axes, indexing="ij")]
+    hidden = []
+    for weights, bias in zip(function.v, function.b, strict=True):
+        row = np.full(math.prod(map(len, domains)), bias)
+        for weight, column in zip(weights, columns, strict=True):
+            row += weight * column
+        hidden.append(np.maximum(row, 0.0))
+    logits = []
+    for weights, bias in zip(function.w, function.c, strict=True):
+        total = np.full(len(hidden[0]) if hidden else 1, bias)
+        for weight, unit in zip(weights, hidden, strict=True):
+            total += weight * unit
+        logits.append(total)
+    best: list[int] = np.argmax(logits, axis=0).tolist()
+    return tuple(best)
 
 
 def _evaluated(expression: Expression, row: tuple[Value, ...]) -> Value | Failure:

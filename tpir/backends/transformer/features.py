@@ -15,7 +15,7 @@ class Coordinate:
     ``slot``: 0 for an embedding, odd for the attention and even for the MLP of a block, counted
     from 1. ``at_bos``: its value at the token of beginning, which is the same for every input.
     ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them, and
-    ``counts`` the counts that this comes from.
+    ``counts`` the counts that this comes from. ``whole``: whether its values are whole numbers.
     """
 
     name: str
@@ -25,6 +25,12 @@ class Coordinate:
     most: float = 1.0
     error: float = 0.0
     counts: frozenset[Node] = frozenset()
+    whole: bool = False
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether what is taken out of the stream again leaves exactly 0."""
+        return self.whole and self.error == 0 and max(-self.least, self.most) < 2**20
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _from_the_left(points: Floats, values: Floats, sign: float) -> Hinges:
     changes = np.diff(slopes, axis=0, prepend=np.zeros((1, values.shape[1])))
     kept = np.flatnonzero(np.abs(changes).max(axis=1, initial=0.0) > 0)
     weights, thresholds = changes[kept], points[:-1][kept]
-    terms = np.maximum(points[:, None] - thresholds[None, :], 0) @ np.abs(weights)
+    terms = (points[-1] - thresholds) @ np.abs(weights)  # they only grow to the right
     return Hinges(
         sign,
         sign * thresholds,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 
@@ -27,7 +29,15 @@ from tpir.ir.expressions import (
     IfElse,
     Literal,
 )
-from tpir.ir.functions import Domain, Relation, Table
+from tpir.ir.functions import (
+    Domain,
+    FeatureWeights,
+    NumberWeights,
+    Relation,
+    ScoreTable,
+    Table,
+    TableWeights,
+)
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -48,12 +58,15 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector, Width, is_mixed, values_of
-from tpir.ir.values import Value, sorted_values, value_key
+from tpir.ir.values import Value, is_number, sorted_values, value_key
 
 NOTHING = "<nothing>"
 """What stands for "no key was selected" where two heads are put together."""
 
 MAX_PAIRS = 2**22
+
+MOST_SUMMANDS = 64
+"""A sum of fractions takes a head for each of them."""
 
 
 def refusal(node: Node, why: str) -> TpirError:
@@ -102,7 +115,8 @@ class Legaliser:
         return new
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
-        return self.builder.add(op, operands, name=old.name + suffix, origin=old.origin)
+        fitted = _fitted(op, operands)
+        return self.builder.add(fitted, operands, name=old.name + suffix, origin=old.origin)
 
     def _map(self, old: Node, expression: Expression, *operands: Node, suffix: str = "") -> Node:
         return self._add(old, Map(expression), *operands, suffix=suffix)
@@ -169,7 +183,7 @@ class Legaliser:
         ]
         return self._weighted(node, [c for c, _ in terms], counts)
 
-    def _weighted(self, node: Node, weights: list[int], counts: list[Node]) -> Node:
+    def _weighted(self, node: Node, weights: Sequence[Value], counts: Sequence[Node]) -> Node:
         """The sum of counts, each with its weight."""
         parts: list[Expression] = [
             Argument(k) if w == 1 else Binary(BinaryOp.MULTIPLY, Literal(w), Argument(k))
@@ -190,18 +204,11 @@ class Legaliser:
                 for column in matrix.T.tolist()
             )
             relation = Relation(query_values, tuple(sorted_values(row) for row in rows))
-            selectors.append(self._related(node, relation, keys, queries))
+            selectors.append(self._add(node, Select(relation), keys, queries, suffix="_select"))
         if not selectors:
             every = (self._indices(), self._indices())
             return self._add(node, Select(Always(True)), *every, suffix="_all")
         return reduce(lambda a, b: self._add(node, And(), a, b, suffix="_and"), selectors)
-
-    def _related(self, node: Node, relation: Relation, keys: Node, queries: Node) -> Node:
-        typed = values_of(queries.type)
-        if typed is not None and [*map(value_key, typed)] != [*map(value_key, relation.queries)]:
-            rows = dict(zip(map(value_key, relation.queries), relation.rows, strict=True))
-            relation = Relation(typed, tuple(rows.get(value_key(v), ()) for v in typed))
-        return self._add(node, Select(relation), keys, queries, suffix="_select")
 
     def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
         """A sum of whole numbers, bit by bit: each bit is a count of keys."""
@@ -209,8 +216,10 @@ class Legaliser:
         if isinstance(selector.op, Choose):
             return self._aggregate(node, None if _is_one(selector) else 0, operands)
         domain = self.domains(values)
-        if domain is None or not all(isinstance(v, int) for v in domain):
-            raise refusal(node, f"it adds up {values.name}, which is not of few whole numbers")
+        if domain is None or not all(map(is_number, domain)):
+            raise refusal(node, f"it adds up {values.name}, which has too many values")
+        if not all(isinstance(v, int) for v in domain):
+            return self._sum_by_value(node, selector, values, domain)
         numbers = {int(v) for v in domain}
         least = min(0, *numbers) if len(numbers) > 1 else min(numbers)
         base = min(numbers) if least < 0 or len(numbers) == 1 else 0
@@ -221,13 +230,28 @@ class Legaliser:
         for bit in range(max(n - base for n in numbers).bit_length()):
             keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)
             if keys:
-                positions = values_of(self._indices().type) or ()
-                relation = Relation(positions, (sorted_values(keys),) * len(positions))
-                has_bit = self._add(node, Select(relation), values, self._indices(), suffix="_bit")
-                both = self._add(node, And(), selector, has_bit, suffix="_bits")
-                counts.append(self._width(node, both))
+                counts.append(self._width(node, self._having(node, selector, values, keys)))
                 weights.append(1 << bit)
-        return self._weighted(node, weights, counts)
+        total = self._weighted(node, weights, counts)
+        listed = values_of(node.type)
+        if listed is not None:
+            self.domains.restrict(total, listed)
+        return total
+
+    def _sum_by_value(self, node: Node, selector: Node, values: Node, domain: Domain) -> Node:
+        """A sum of numbers, each times how many of the keys have it."""
+        if len(domain) > MOST_SUMMANDS:
+            raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
+        kept = [v for v in domain if v]
+        counts = [self._width(node, self._having(node, selector, values, (v,))) for v in kept]
+        return self._weighted(node, kept, counts)
+
+    def _having(self, node: Node, selector: Node, values: Node, keys: tuple[Value, ...]) -> Node:
+        """The selected keys whose value is one of some."""
+        positions = values_of(self._indices().type) or ()
+        relation = Relation(positions, (sorted_values(keys),) * len(positions))
+        has_it = self._add(node, Select(relation), values, self._indices(), suffix="_having")
+        return self._add(node, And(), selector, has_it, suffix="_both")
 
     def _conjunctive(self, node: Node, selector: Node) -> Node:
         """The selector, as one relation of two new variables where it is no conjunction."""
@@ -291,6 +315,57 @@ class Legaliser:
         )
         results = tuple(known.get(tuple(map(value_key, row)), 0) for row in product(*typed))
         return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
+
+
+def _fitted(op: Op, operands: tuple[Node, ...]) -> Op:
+    """The op over what its operands' types list now: in another order, or more than can be.
+
+    What is listed only because types are wide gets the value of the first row.
+    """
+    types = [values_of(operand.type) for operand in operands]
+    match op:
+        case Map(Table(domains) as table) if domains:
+            if any(t is None for t in types):
+                return op
+            known = [{value_key(v): v for v in domain} for domain in domains]
+            wide = tuple(t for t in types if t is not None)
+            rows = product(*wide)
+
+            def at(row: tuple[Value, ...]) -> Value:
+                kept = [
+                    k.get(value_key(v), d[0]) for k, v, d in zip(known, row, domains, strict=True)
+                ]
+                return table(*kept)
+
+            return op if wide == domains else Map(Table(wide, tuple(map(at, rows))))
+        case Select(Relation(queries, rows)):
+            wide_queries = types[1] or queries
+            by_query = dict(zip(map(value_key, queries), rows, strict=True))
+            new = tuple(by_query.get(value_key(q), ()) for q in wide_queries)
+            return Select(Relation(wide_queries, new))
+        case Classify(weights=weights) | ClassifyPooled(weights=weights):
+            fitted = tuple(_fitted_weights(w, t) for w, t in zip(weights, types, strict=True))
+            return replace(op, weights=fitted)
+        case Choose(score=ScoreTable(queries, keys, rows)):
+            new_keys, new_queries = types[1] or keys, types[2] or queries
+            by_pair = {
+                (value_key(q), value_key(k)): x
+                for q, row in zip(queries, rows, strict=True)
+                for k, x in zip(keys, row, strict=True)
+            }
+            matrix = tuple(
+                tuple(by_pair.get((value_key(q), value_key(k)), 0.0) for k in new_keys)
+                for q in new_queries
+            )
+            return replace(op, score=ScoreTable(new_queries, new_keys, matrix))
+    return op
+
+
+def _fitted_weights(weights: FeatureWeights, values: Domain | None) -> FeatureWeights:
+    if values is None or isinstance(weights, NumberWeights):
+        return weights
+    by_value = dict(zip(map(value_key, weights.domain), weights.rows, strict=True))
+    return TableWeights(values, tuple(by_value.get(value_key(v), weights.rows[0]) for v in values))
 
 
 def _minimum(left: Expression, right: Expression) -> Expression:

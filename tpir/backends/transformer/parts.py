@@ -20,14 +20,12 @@ from tpir.backends.transformer.tables import (
     Line,
     Ridge,
     Ridges,
-    affine_form,
     boxes_of,
     gates_of,
     line_of,
     separated,
 )
-from tpir.ir.functions import ReluFunction, Table
-from tpir.ir.ops import Aggregate, Choose, Map, Tokens
+from tpir.ir.ops import Aggregate, Choose, Tokens
 from tpir.ir.program import Node
 from tpir.ir.types import number_bounds
 from tpir.ir.values import value_key
@@ -83,7 +81,9 @@ class Held:
             column = self.basis.rows[:, k]
             name = self.name if self.basis.size == 1 else f"{self.name}#{k}"
             least, most = self.bounds or (float(column.min()), float(column.max()))
-            self.coordinates.append(Coordinate(name, slot, 0.0, least, most))
+            coordinate = Coordinate(name, slot, 0.0, least, most)
+            coordinate.whole = len(column) > 0 and _are_whole(tuple(column))
+            self.coordinates.append(coordinate)
         return self.coordinates
 
     def columns(self) -> list[Column]:
@@ -262,7 +262,8 @@ class Lined:
             coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
             coordinate.counts = noisy([line])
         if rounded > MOST_ROUNDING:
-            raise TooInexact(self.node, frozenset(), "its table is too large for the number type")
+            what = "its table is too large for the number type"
+            raise TooInexact(self.node, noisy([line]), what)
 
 
 class Number(ABC):
@@ -416,6 +417,46 @@ class Lookup:
         planner.plan.heads.append(head)
 
 
+class Summed:
+    """``map`` by adding multiples of its operands: read off them, but for what is no multiple."""
+
+    def __init__(self, planner: Planner, node: Node, form: tuple[float, ...]) -> None:
+        self.planner, self.node = planner, node
+        self.constant, self.weights = form[0], form[1:]
+        self.lined: Lined | None = None
+
+    def ask(self, columns: tuple[Column, ...]) -> None:
+        """See Part."""
+        points = self.planner.identity(self.node)
+        self.affine = {c: a for c in columns if (a := _affine(points, c)) is not None}
+        others = tuple(c for c in columns if c not in self.affine)
+        if others:
+            self.lined = Lined(self.planner, self.node, others)
+        for operand, weight in zip(self.node.operands, self.weights, strict=True):
+            if weight:
+                self.planner.ask(operand, self.planner.identity(operand))
+
+    def build(self) -> None:
+        """See Part."""
+        read = [
+            (self.planner.feature(operand, self.planner.identity(operand)), weight)
+            for operand, weight in zip(self.node.operands, self.weights, strict=True)
+            if weight
+        ]
+        self.number = total(read, self.constant)
+        if self.lined is not None:
+            points = np.array(self.planner.identity(self.node))
+            self.lined.build(self.number, points, np.arange(len(points)))
+
+    def feature(self, column: Column) -> Feature:
+        """See Part."""
+        if column in self.affine:
+            constant, weight = self.affine[column]
+            return self.number.times(weight).shifted(constant)
+        assert self.lined is not None
+        return self.lined.held.feature(column)
+
+
 class Mapped:
     """``map``: what is a sum of functions of the operands is read off them, the rest is an MLP."""
 
@@ -431,8 +472,7 @@ class Mapped:
         self.sums: dict[Column, tuple[float, list[Column]]] = {}
         table = planner.domains.table(node)
         if table is None:
-            self._ask_for_sum()
-            return
+            raise refusal(node, "its operands have too many values for a table")
         domain = planner.domain(node)
         place = {value_key(v): k for k, v in enumerate(domain)}
         shape = tuple(len(planner.domain(o)) for o in node.operands)
@@ -448,21 +488,6 @@ class Mapped:
                 planner.ask(operand, part)
         if others:
             self._ask_for_line(tuple(others))
-
-    def _ask_for_sum(self) -> None:
-        """Numbers of too many values for a table can still be added and multiplied by constants."""
-        node = self.node
-        assert isinstance(node.op, Map)
-        weights = None
-        if not isinstance(node.op.function, Table | ReluFunction):
-            weights = affine_form(node.op.function, len(node.operands))
-        if weights is None:
-            raise refusal(node, "its operands have too many values for a table")
-        self.weights = weights[1:]
-        self.constant = weights[0]
-        for operand, weight in zip(node.operands, self.weights, strict=True):
-            if weight:
-                self.planner.ask(operand, self.planner.identity(operand))
 
     def _ask_for_line(self, others: tuple[Column, ...]) -> None:
         planner, node = self.planner, self.node
@@ -508,13 +533,6 @@ class Mapped:
 
     def feature(self, column: Column) -> Feature:
         """See Part."""
-        if column == IDENTITY:
-            read = [
-                (self.planner.feature(o, self.planner.identity(o)), w)
-                for o, w in zip(self.node.operands, self.weights, strict=True)
-                if w
-            ]
-            return total(read, self.constant)
         if column in self.sums:
             constant, columns = self.sums[column]
             parts = zip(self.node.operands, columns, strict=True)

@@ -78,6 +78,7 @@ class Readout:
     name: str
     logits: tuple[Feature, ...]
     values: tuple[Value, ...] | None
+    pooled: bool = False
 
 
 @dataclass

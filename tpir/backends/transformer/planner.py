@@ -21,9 +21,12 @@ from tpir.backends.transformer.parts import (
     Mapped,
     Mean,
     Part,
+    Summed,
+    slot_of_head,
 )
-from tpir.backends.transformer.plan import Plan, Readout
-from tpir.ir.functions import Domain, NumberWeights, TableWeights
+from tpir.backends.transformer.plan import Plan, Readout, Written
+from tpir.backends.transformer.tables import affine_form
+from tpir.ir.functions import Domain, NumberWeights, ReluFunction, Table, TableWeights
 from tpir.ir.ops import (
     Aggregate,
     Always,
@@ -33,12 +36,13 @@ from tpir.ir.ops import (
     Indices,
     Map,
     Otherwise,
+    Pool,
     Select,
     SelectorWidth,
     Tokens,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Pooled, Real, Selector, number_bounds
+from tpir.ir.types import Real, Selector, number_bounds
 from tpir.ir.values import is_number
 
 MAX_LABELS = 4_096
@@ -63,6 +67,8 @@ class Planner:
         self.indices = legal.builder.add(Indices(), name="indices")
         self.columns: dict[Node, dict[Column, None]] = {}
         self.parts: dict[Node, Part] = {}
+        everything = [self.indices, self.indices]
+        self.everything = legal.builder.add(Select(Always(True)), everything, name="everything")
         self.attention: dict[object, Attention] = {}
         if self._needs_bos():
             self.plan.bos = Coordinate("bos", 0, at_bos=1.0)
@@ -137,7 +143,8 @@ class Planner:
             case Tokens() | Indices():
                 return Embedding(self, node)
             case Map():
-                return Mapped(self, node)
+                form = self._affine_form(node)
+                return Mapped(self, node) if form is None else Summed(self, node, form)
             case SelectorWidth():
                 return self._count(node)
             case Aggregate() if isinstance(node.operands[0].op, Choose) or not self._is_mean(node):
@@ -145,6 +152,22 @@ class Planner:
             case Aggregate():
                 return self._mean(node)
         raise refusal(node, "it has no place in a Transformer")
+
+    def _affine_form(self, node: Node) -> tuple[float, ...] | None:
+        """How a map adds multiples of several numbers, or of one of unlisted values; else None."""
+        assert isinstance(node.op, Map)
+        function = node.op.function
+        if isinstance(function, Table | ReluFunction):
+            return None
+        if len(node.operands) < 2 and self.domains(node) is not None:
+            return None
+        for operand in node.operands:
+            domain = self.domains(operand)
+            if number_bounds(operand.type) is None or (
+                domain is not None and len(set(domain)) < len(domain)
+            ):
+                return None
+        return affine_form(function, len(node.operands))
 
     def _is_mean(self, node: Node) -> bool:
         return isinstance(node.type, Real)
@@ -243,8 +266,10 @@ class Planner:
                     total([(features[k], 1.0) for features in parts], constant)
                     for k, constant in enumerate(bias)
                 ]
-                if isinstance(node.type, Pooled):
-                    raise refusal(node, "pooled readouts are not there yet")
+                if isinstance(node.op, ClassifyPooled):
+                    if node.op.over is Pool.ALL:
+                        logits = self._averaged(node, logits)
+                    return Readout(name, tuple(logits), labels, pooled=True)
                 return Readout(name, tuple(logits), labels)
             case _ if self._is_number(node):
                 number = self.feature(node, self.identity(node))
@@ -258,6 +283,20 @@ class Planner:
         scale = 1.0 / min(np.diff(np.unique(code)), default=1.0) ** 2
         nearest = tuple(x.times(2 * c * scale).shifted(-c * c * scale) for c in code)
         return Readout(name, nearest, self.domain(node))
+
+    def _averaged(self, node: Node, logits: list[Feature]) -> list[Feature]:
+        """The mean of features over all positions: the best of them is the best of the sums."""
+        if self.program.causal:
+            raise refusal(node, "the first position of a causal model sees no other")
+        every = self.attend(node, self.everything, None).build()
+        slot = slot_of_head(every.slot, logits)
+        head = every if slot == every.slot else self.attend(node, self.everything, None).later(slot)
+        means = []
+        for label, feature in enumerate(logits):
+            mean = Coordinate(f"{node.name}#{label}", head.slot, 0.0, *feature.bounds)
+            head.written.append(Written(mean, feature, 0.0))
+            means.append(Feature(0.0, {mean: 1.0}))
+        return means
 
 
 def _is_everything(selector: Node) -> bool:

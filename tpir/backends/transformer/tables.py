@@ -130,14 +130,15 @@ def boxes_of(values: Floats) -> Ridges:
             best = [(tuple(sets[k] for k in back), value) for sets, value in found]
     boxes = []
     for sets, value in best or []:
-        sizes = [int(n) for n in table.shape]
-        columns = tuple(
-            None if len(s) == n else tuple(float(k in s) for k in range(n))
-            for s, n in zip(sets, sizes, strict=True)
-        )
+        sizes: list[int] = list(table.shape)
+        columns = tuple(_indicator(s, n) for s, n in zip(sets, sizes, strict=True))
         constant = 1.0 - sum(column is not None for column in columns)
         boxes.append(Ridge(columns, constant, rows[value] - rows[most]))
     return Ridges(rows[most], boxes)
+
+
+def _indicator(places: frozenset[int], size: int) -> Column | None:
+    return None if len(places) == size else tuple(float(k in places) for k in range(size))
 
 
 def gates_of(values: Floats) -> Ridges | None:

@@ -41,7 +41,7 @@ def allocate(plan: Plan) -> Directions:
     for slot in range(2 * plan.blocks + 1):
         new = by_slot.get(slot, [])
         if slot and slot % 2 == 0:
-            dirty += [c for c in live if last[c] <= slot]
+            dirty += [c for c in live if last[c] <= slot and c.leaves_nothing]
             live = [c for c in live if last[c] > slot]
             needed = _needed(by_slot, slot, plan) - len(free)
             cleared = dirty[: max(0, needed)]
