@@ -17,6 +17,7 @@ from tpir.lowering.transformer.ranking import Ranking, ranking_of
 from tpir.lowering.transformer.scores import GAP, Component, Kind, Misread, Unclear, pattern_of
 from tpir.lowering.transformer.selectors import Selectors
 from tpir.lowering.transformer.stream import Read, Stream, Variable
+from tpir.lowering.transformer.sums import with_sums
 from tpir.lowering.transformer.written import Written, written_by
 
 NO_ORDER = Ranking(Preference.CLOSEST)
@@ -42,8 +43,9 @@ def add_attention(stream: Stream, tensors: Tensors, block: int, shapes: tuple[in
         if not out[h].any():
             continue
         head = _Head(stream, block, h)
-        queries = stream.read(weights["Q"][h] / math.sqrt(size), biases["Q"][h] / math.sqrt(size))
-        keys = stream.read(weights["K"][h], biases["K"][h])
+        scale = math.sqrt(size)
+        queries = with_sums(stream, stream.read(weights["Q"][h] / scale, biases["Q"][h] / scale))
+        keys = with_sums(stream, stream.read(weights["K"][h], biases["K"][h]))
         value = weights["V"][h] @ out[h], biases["V"][h] @ out[h]
         try:
             if stream.bos is not None:
@@ -87,7 +89,7 @@ class _Head:
     ) -> tuple[Floats, list[Variable]]:
         """What the head adds to the base of the stream, and its variables."""
         stream = self.stream
-        read = stream.read(*value)
+        read = with_sums(stream, stream.read(*value))
         at_sink = None if sink is None or stream.bos is None else stream.bos @ value[0] + value[1]
         written = written_by(stream, read, at_sink, self.name, self.origin)
         pattern = pattern_of(keys, queries, sink, stream.indices)

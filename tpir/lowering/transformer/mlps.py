@@ -13,6 +13,7 @@ from tpir.lowering.transformer.numbers import Codes, Floats, firsts, row_classes
 from tpir.lowering.transformer.otherwise import choice_of
 from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import Read, Stream, Variable, joint_of
+from tpir.lowering.transformer.sums import with_sums
 
 MOST_ROWS = 2**18
 """Larger tables are refused."""
@@ -32,7 +33,7 @@ def add_mlp(stream: Stream, tensors: Tensors, block: int, hidden: int) -> None:
     b_in = tensors.read(f"{prefix}b_in", hidden)
     w_out = tensors.read(f"{prefix}W_out", hidden, width)
     b_out = tensors.read(f"{prefix}b_out", width)
-    read = stream.read(w_in, b_in)
+    read = with_sums(stream, stream.read(w_in, b_in))
     layer = _Layer(stream, read, w_in, w_out, block)
     constant = b_out.copy()
     parts: list[Variable] = []

@@ -23,6 +23,7 @@ from tpir.lowering.transformer.stream import (
     joint_of,
     map_values,
 )
+from tpir.lowering.transformer.sums import with_sums
 from tpir.models.stored_transformer import Output
 
 MOST_ROWS = 65_536
@@ -39,7 +40,7 @@ def outputs_of(stream: Stream, tensors: Tensors, outputs: tuple[Output, ...]) ->
     found, start = {}, 0
     for output in outputs:
         end = start + output.width
-        read = stream.read(matrix[:, start:end], bias[start:end])
+        read = with_sums(stream, stream.read(matrix[:, start:end], bias[start:end]))
         found[output.name] = _Readout(stream, output, read).node()
         start = end
     return found

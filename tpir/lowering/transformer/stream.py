@@ -86,6 +86,8 @@ class Stream:
     names: dict[tuple[int, int], str] = field(default_factory=dict)
     """By half block and direction: the variable that the file says is written there."""
     slot: int = 0
+    every: list[Variable] = field(default_factory=list)
+    """All variables so far, also those that were taken out, and sums of them."""
     means: dict[Node, tuple[int, int]] = field(default_factory=dict)
     """Where means of several values were written: half block and first direction."""
     lone: frozenset[tuple[int, int]] = frozenset()
@@ -124,6 +126,7 @@ class Stream:
                 known.rows = known.rows + variable.rows
                 return known
         self.variables.append(variable)
+        self.every.append(variable)
         return variable
 
     def name(self, directions: Codes, otherwise: str) -> str:
