@@ -87,7 +87,8 @@ class _Layer:
             if least[unit] < -self.read.noise[unit] - 1e-6:
                 continue
             weight = self.w_out[unit, direction]
-            if all(self._cancels(v, unit, direction, weight) for v in self.stream.variables):
+            concerned = {*self.stream.variables, *self.variables}
+            if all(self._cancels(v, unit, direction, weight) for v in concerned):
                 found.append((unit, direction))
         return found
 

@@ -86,8 +86,8 @@ class Stream:
     names: dict[tuple[int, int], str] = field(default_factory=dict)
     """By half block and direction: the variable that the file says is written there."""
     slot: int = 0
-    every: list[Variable] = field(default_factory=list)
-    """All variables so far, also those that were taken out, and sums of them."""
+    every: dict[Node, Variable] = field(default_factory=dict)
+    """All variables so far by node, also those that were taken out, and sums of them."""
     means: dict[Node, tuple[int, int]] = field(default_factory=dict)
     """Where means of several values were written: half block and first direction."""
     lone: frozenset[tuple[int, int]] = frozenset()
@@ -121,13 +121,12 @@ class Stream:
         if variable.values is not None:
             self.base = self.base + variable.rows[0]
             variable.rows = variable.rows - variable.rows[0]
-        for known in self.variables:
-            if known.node is variable.node:
-                known.rows = known.rows + variable.rows
-                return known
-        self.variables.append(variable)
-        self.every.append(variable)
-        return variable
+        known = self.every.setdefault(variable.node, variable)
+        if known is not variable:
+            known.rows = known.rows + variable.rows
+        if known not in self.variables:
+            self.variables.append(known)
+        return known
 
     def name(self, directions: Codes, otherwise: str) -> str:
         """What the file calls the variable that is written to these directions now."""

@@ -66,8 +66,8 @@ def _sum_of(
         return None
     lone = [next(iter(extra), None) for extra in extras]
     keys = {s.operands[0] for s in lone if s is not None}
-    source = next((v for v in stream.every if keys == {v.node} and v.typed), None)
-    if source is None or source.values is None:
+    source = stream.every.get(next(iter(keys))) if len(keys) == 1 else None
+    if source is None or source.values is None or not source.typed:
         return None
     numbers = [0] * len(source.values)
     for selector, weight in zip(lone, weights, strict=True):
@@ -95,13 +95,11 @@ def _variable(
     values = map_values(builder, source, numbers, f"{first.name}_values", first.origin)
     name = f"{first.name}_sum"
     node = builder.add(AggregateSum(), [selector, values], name=name, origin=first.origin)
-    known = next((v for v in stream.every if v.node is node), None)
-    if known is None:
-        domain = values_of(node.type)
-        assert domain is not None
-        known = Variable(node, domain, np.zeros((len(domain), len(stream.base))))
-        stream.every.append(known)
-    return known
+    domain = values_of(node.type)
+    assert domain is not None
+    return stream.every.setdefault(
+        node, Variable(node, domain, np.zeros((len(domain), len(stream.base))))
+    )
 
 
 def _both(stream: Stream, selectors: Sequence[Node]) -> Node | None:
