@@ -73,20 +73,34 @@ def load(
     return load_artefact(Path(path), options)
 
 
-def lower(source: Source | Checkpoint | Artefact, *, accepts: str | None = None) -> Program:
-    """The program of a trained model: a checkpoint, loaded or by path. Raises TpirError."""
+def lower(
+    source: Source | Checkpoint | TransformerCheckpoint | Artefact,
+    *,
+    accepts: str | None = None,
+    blind: bool = False,
+) -> Program:
+    """The program that weights compute: a checkpoint, loaded or by path. Raises TpirError.
+
+    A Transformer Program is discretised. A standard Transformer is read through the variables that
+    its file names; ``blind`` finds them in the numbers.
+    """
+    from tpir.lowering.transformer import lower_transformer
     from tpir.lowering.transformer_program import lower_transformer_program
+    from tpir.models.stored_transformer import TransformerCheckpoint
 
     name = None
     if isinstance(source, str | Path):
         source = load_artefact(Path(source))
     if isinstance(source, Artefact):
         name = name_of(source.path)
-        if source.transformer is not None:
-            raise TpirError(f"{source.path} is a standard Transformer, which does not lower")
-        if source.checkpoint is None:
+        found = source.transformer or source.checkpoint
+        if found is None:
             raise TpirError(f"{source.path} is not a checkpoint")
-        source = source.checkpoint
+        source = found
+    if isinstance(source, TransformerCheckpoint):
+        return lower_transformer(source, accepts=accepts, name=name, blind=blind)
+    if blind:
+        raise TpirError("a Transformer Program names no variables: blind is for the standard one")
     return lower_transformer_program(source, accepts=accepts, name=name)
 
 

@@ -65,26 +65,27 @@ def specialised(path: Path, options: ReadOptions, inputs: Sequence[Sequence[Valu
     )
 
 
-def load_program(path: Path, options: ReadOptions) -> Program:
+def load_program(path: Path, options: ReadOptions, *, blind: bool = False) -> Program:
     """A program, read from text or lowered from a checkpoint. Raises TpirError."""
-    return program_of(load(path, options))
+    return program_of(load(path, options), blind=blind)
 
 
-def program_of(artefact: Artefact) -> Program:
-    """An artefact's program; a checkpoint is lowered.
+def program_of(artefact: Artefact, *, blind: bool = False) -> Program:
+    """An artefact's program; a checkpoint is lowered. Raises TpirError for an emitted module.
 
-    Raises TpirError for an emitted module and for a standard Transformer.
+    ``blind`` ignores which variables a standard Transformer's file names.
     """
+    if blind and artefact.transformer is None:
+        raise TpirError(f"{artefact.path} is no standard Transformer, which --blind is for")
     if artefact.program is not None:
         return artefact.program
-    if artefact.kind is Kind.TRANSFORMER:
-        raise TpirError(
-            f"{artefact.path} is a standard Transformer; give the program it was compiled from"
-        )
+    name, accepts = name_of(artefact.path), artefact.accepts
+    if artefact.transformer is not None:
+        from tpir.lowering.transformer import lower_transformer  # brings torch
+
+        return lower_transformer(artefact.transformer, accepts=accepts, name=name, blind=blind)
     if artefact.checkpoint is None:
         raise TpirError(f"{artefact.path} is emitted Python; give the program it was emitted from")
     from tpir.lowering.transformer_program import lower_transformer_program  # brings torch
 
-    return lower_transformer_program(
-        artefact.checkpoint, accepts=artefact.accepts, name=name_of(artefact.path)
-    )
+    return lower_transformer_program(artefact.checkpoint, accepts=accepts, name=name)

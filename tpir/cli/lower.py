@@ -22,15 +22,26 @@ CheckpointPath = Annotated[
 ]
 
 
+Blind = Annotated[
+    bool,
+    typer.Option(
+        "--blind",
+        help="Ignore which variables the file names; find them in the numbers. Standard "
+        "Transformers only.",
+    ),
+]
+
+
 def lower(
     checkpoint: CheckpointPath,
     out: OutFile = None,
     vocab: Vocab = None,
     max_length: MaxLength = None,
     accepts: Accepts = None,
+    blind: Blind = False,
     force: Force = False,
 ) -> None:
-    """Lower a trained model to the program that it computes, as .rasp text.
+    """Lower a trained model, or a standard Transformer, to the program that it computes.
 
     A folder in the public reference format (args.json, model.pt) needs its vocabulary: vocab.json
     in the folder, or --vocab FILE.json with its tokens and labels.
@@ -40,6 +51,7 @@ def lower(
     \b
       tpir lower runs/sort -o sort.rasp
       tpir lower theirs/hist --vocab vocab.json -o hist.rasp
+      tpir lower compiled.safetensors --blind
     """
-    program = load_program(checkpoint, read_options(vocab, max_length, accepts))
+    program = load_program(checkpoint, read_options(vocab, max_length, accepts), blind=blind)
     write(out, print_program(program), force=force)

@@ -140,7 +140,7 @@ class _Head:
             n = np.arange(self.stream.builder.header.context + 1)
             share = 1.0 / np.maximum(n, 1)
             added = share[:, None] * first
-            return written.read.base - first, [Variable(node, tuple(n.tolist()), added)]
+            return written.read.base - first, [Variable(node, tuple(n.tolist()), added, never=0)]
         return add_means(self.stream, written, selector or self.selectors.everything())
 
     def _is_single(self, components: Sequence[Component]) -> bool:

@@ -80,7 +80,8 @@ def by_appearance(classes: NDArray[np.integer]) -> Codes:
     _, first, codes = np.unique(classes, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.intp)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[codes.reshape(-1)]
+    found: Codes = rank[codes.reshape(-1)]
+    return found
 
 
 def firsts(classes: Codes) -> Codes:

@@ -71,7 +71,9 @@ class _Positions:
         axis = component.keys.index(indices)
         others = tuple(a for a in range(len(component.keys)) if a != axis)
         selected = np.moveaxis(component.selected, axis, 0)
-        kept = selected.any(axis=tuple(a + (a < axis) for a in others)) if others else selected
+        kept: Bools = np.asarray(
+            selected.any(axis=tuple(a + (a < axis) for a in others)) if others else selected
+        )
         part = np.moveaxis(component.position, axis, 0)
         part = part.reshape([part.shape[0], *part.shape[len(component.keys) :]])
         scores = np.broadcast_to(part, kept.shape).copy()
@@ -205,8 +207,8 @@ def _flat(
     part = np.broadcast_to(part, component.shape)
     if without is not None and without in component.keys:
         axis = component.keys.index(without)
-        part = part.take(0, axis=axis)
-        selected = selected.any(axis=axis)
+        part = np.asarray(part.take(0, axis=axis))
+        selected = np.asarray(selected.any(axis=axis))
         keys.remove(axis)
     queries = tuple(range(len(component.keys), len(component.shape)))
     rows = int(np.prod([component.shape[k] for k in keys], dtype=int))

@@ -181,14 +181,14 @@ def _compares(op: BinaryOp, keys: Domain, queries: Domain, matrix: Bools) -> boo
 def _projected(selected: Bools, pair: tuple[int, int]) -> Bools:
     """What some rows of the other axes select."""
     others = tuple(a for a in range(selected.ndim) if a not in pair)
-    found: Bools = selected.any(axis=others, keepdims=True)
+    found: Bools = np.asarray(selected.any(axis=others, keepdims=True))
     return found
 
 
 def _is_product(selected: Bools, parts: dict[tuple[int, int], Bools]) -> bool:
-    total = np.ones(selected.shape, dtype=bool)
+    total: Bools = np.ones(selected.shape, dtype=bool)
     for part in parts.values():
-        total = total & part
+        total = np.asarray(total & part)
     return bool((total == selected).all())
 
 

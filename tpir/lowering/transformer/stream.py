@@ -8,6 +8,7 @@ variable that is taken out has rows of zeros.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,9 @@ from tpir.ir.program import Node, Origin
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, distinct, is_number, same_value, value_key
 from tpir.lowering.transformer.numbers import Codes, Floats, firsts, grid, row_classes
+
+DIRECT = 512
+"""A table of more rows is one of the classes of its arguments, which are tables first."""
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 """Half a unit in the last place of 1, by the type of the weights."""
@@ -36,6 +40,8 @@ class Variable:
     node: Node
     values: tuple[Value, ...] | None
     rows: Floats
+    never: int | None = None
+    """A value that the type has and the node never, if there is one."""
 
     @property
     def typed(self) -> bool:
@@ -163,8 +169,12 @@ def map_values(
     """A node with a result for each value of a variable."""
     assert variable.values is not None
     if variable.typed:
-        if all(map(same_value, variable.values, results)):
+        pairs = zip(variable.values, results, strict=True)
+        if all(same_value(v, r) for v, r in pairs if v != variable.never):
             return variable.node
+        composed = _composed(builder, variable, results, name, origin)
+        if composed is not None:
+            return composed
         table = Table((variable.values,), tuple(results))
         return builder.add(Map(table), [variable.node], name=name, origin=origin)
     if any(isinstance(r, str) for r in results):
@@ -181,6 +191,19 @@ def map_values(
     points = [(numbers[k], results[k]) for k in order]
     expression = _steps(points)
     return builder.add(Map(expression), [variable.node], name=name, origin=origin)
+
+
+def _composed(
+    builder: Builder, variable: Variable, results: list[Value], name: str, origin: Origin
+) -> Node | None:
+    """The results as a table of what the variable is a table of."""
+    node = variable.node
+    if not (isinstance(node.op, Map) and isinstance(node.op.function, Table)):
+        return None
+    inner = node.op.function
+    known = codes_of(variable.values or ())
+    table = Table(inner.domains, tuple(results[known[value_key(v)]] for v in inner.results))
+    return builder.add(Map(table), node.operands, name=name, origin=origin)
 
 
 def _steps(points: list[tuple[float, Value]]) -> Expression:
@@ -241,8 +264,11 @@ class Joint:
             (variable,), (classes,) = self.variables, self.classes
             each = [results[c] for c in classes]
             return map_values(builder, variable, each, name + suffix, origin)
+        direct = math.prod(len(c) for c in self.classes) <= DIRECT
         operands = [
-            class_node(builder, v, c, f"{v.node.name}_class", origin)
+            v.node
+            if direct and v.typed
+            else class_node(builder, v, c, f"{v.node.name}_class", origin)
             for v, c in zip(self.variables, self.classes, strict=True)
         ]
         sizes = self.sizes
