@@ -17,6 +17,9 @@ from tpir.ir.values import Value, distinct, is_number, sorted_values
 MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
 
+MAX_RELU_ROWS = 2**19
+"""The same for functions of learned weights, which arrays compute."""
+
 MAX_VALUES = 20_000
 """The most values of one variable."""
 
@@ -71,10 +74,13 @@ class Domains:
         if any(d is None for d in domains):
             return None
         known = tuple(d for d in domains if d is not None)
-        if math.prod(map(len, known)) > MAX_ROWS:
-            return None
+        rows = math.prod(map(len, known))
         if isinstance(function, ReluFunction):
+            if rows > MAX_RELU_ROWS:
+                return None
             return Table(known, _relu_results(function, known))
+        if rows > MAX_ROWS:
+            return None
         if isinstance(function, Table):
             if function.domains == known:
                 return function

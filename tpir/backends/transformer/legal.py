@@ -17,6 +17,7 @@ from tpir.backends.transformer.selection import (
     Selections,
     TooManyTerms,
 )
+from tpir.backends.transformer.tables import affine_form
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import (
@@ -34,6 +35,7 @@ from tpir.ir.functions import (
     FeatureWeights,
     NumberWeights,
     Relation,
+    ReluFunction,
     ScoreTable,
     Table,
     TableWeights,
@@ -159,8 +161,9 @@ class Legaliser:
     def _needs_no_otherwise(self, op: Choose, selector: Node) -> bool:
         """Whether the first position wins where nothing is selected, or something always is."""
         terms = self.selections.terms(selector)
-        if terms and not terms[0][1].blocks and len(terms) == 1:
-            return True
+        blocks = len(terms[0][1].blocks) if len(terms) == 1 else 2
+        if blocks != 1:
+            return blocks == 0
         header = self.program.header
         first = offsets_of(Preference.FIRST, header.context, header.causal)
         return op.score is None and offsets_of(op.order, header.context, header.causal) == first
@@ -215,6 +218,9 @@ class Legaliser:
         selector, values = operands
         if isinstance(selector.op, Choose):
             return self._aggregate(node, None if _is_one(selector) else 0, operands)
+        form = self._summands(values)
+        if form is not None:
+            return self._sum_of_sums(node, selector, values, form)
         domain = self.domains(values)
         if domain is None or not all(map(is_number, domain)):
             raise refusal(node, f"it adds up {values.name}, which has too many values")
@@ -238,12 +244,40 @@ class Legaliser:
             self.domains.restrict(total, listed)
         return total
 
+    def _summands(self, values: Node) -> tuple[float, ...] | None:
+        """Constant and weights, where what is added up is a sum of whole numbers itself."""
+        if not isinstance(values.op, Map) or self.domains(values) is not None:
+            return None
+        if isinstance(values.op.function, Table | ReluFunction):
+            return None
+        return affine_form(values.op.function, len(values.operands))
+
+    def _sum_of_sums(
+        self, node: Node, selector: Node, values: Node, form: tuple[float, ...]
+    ) -> Node:
+        """The sum of a weighted sum: the weighted sum of sums."""
+        counts: list[Node] = []
+        weights: list[Value] = []
+        if form[0]:
+            counts.append(self._width(node, selector))
+            weights.append(form[0])
+        for operand, weight in zip(values.operands, form[1:], strict=True):
+            if weight:
+                counts.append(self._sum(node, (selector, operand)))
+                weights.append(weight)
+        return self._weighted(node, weights, counts)
+
     def _sum_by_value(self, node: Node, selector: Node, values: Node, domain: Domain) -> Node:
         """A sum of numbers, each times how many of the keys have it."""
         if len(domain) > MOST_SUMMANDS:
             raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
         kept = [v for v in domain if v]
-        counts = [self._width(node, self._having(node, selector, values, (v,))) for v in kept]
+        listed = self._listed(values)
+        place = dict(zip(map(value_key, domain), self._finite(listed), strict=True))
+        counts = []
+        for value in kept:
+            having = self._having(node, selector, listed, (place[value_key(value)],))
+            counts.append(self._width(node, having))
         return self._weighted(node, kept, counts)
 
     def _having(self, node: Node, selector: Node, values: Node, keys: tuple[Value, ...]) -> Node:

@@ -247,20 +247,23 @@ class Planner:
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):
-            numbers = self.identity(operand)
-            if numbers == IDENTITY:
-                raise refusal(operand, "a readout weighs a number of too many values")
-            return [tuple(w * x for x in numbers) for w in given.row]
+            return [self.identity(operand)]
         by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
         rows = [by_value[_key(v)] for v in self.domain(operand)]
         return [tuple(column) for column in zip(*rows, strict=True)]
+
+    def _label_features(self, operand: Node, given: TableWeights | NumberWeights) -> list[Feature]:
+        """What a feature adds to each label."""
+        features = [self.feature(operand, c) for c in self._label_columns(operand, given)]
+        if isinstance(given, NumberWeights):
+            return [features[0].times(weight) for weight in given.row]
+        return features
 
     def _readout(self, name: str, node: Node) -> Readout:
         match node.op:
             case Classify(labels, bias, weights) | ClassifyPooled(labels, bias, weights):
                 parts = [
-                    [self.feature(o, c) for c in self._label_columns(o, w)]
-                    for o, w in zip(node.operands, weights, strict=True)
+                    self._label_features(o, w) for o, w in zip(node.operands, weights, strict=True)
                 ]
                 logits = [
                     total([(features[k], 1.0) for features in parts], constant)
