@@ -10,12 +10,12 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 
 from tpir.ir import expressions as ir
-from tpir.ir.ops import Map, Op
+from tpir.ir.ops import Map
 from tpir.ir.values import Value
 from tpir.text import syntax
 from tpir.text.infix import Operands, Part, infix_part
 from tpir.text.learned import NamedTable
-from tpir.text.open import Deferred, Infix, OpenNode, Where
+from tpir.text.open import Infix, OpenNode, OpenOp, Where
 from tpir.text.problems import Heading, RaspError
 from tpir.text.scope import (
     KEYWORDS,
@@ -77,7 +77,7 @@ class Evaluator:
 
     def new(
         self,
-        op: Op | Deferred,
+        op: OpenOp,
         operands: Sequence[OpenNode],
         where: syntax.Syntax,
         title: str,

@@ -28,6 +28,7 @@ from tpir.ir.ops import Map, Op, Tokens, Uniform
 from tpir.ir.program import Header, Node
 from tpir.ir.types import Type, is_mixed
 from tpir.ir.values import show_value
+from tpir.semantics.blame import UNCHECKED
 from tpir.text.nesting import tokens_name
 from tpir.text.open import TOKENS_ASIS, Deferred, Infix, OpenNode, TokensAs
 from tpir.text.rows import RowReader
@@ -109,7 +110,7 @@ class Specialiser:
             return made
         if not isinstance(made.op, Tokens):
             name = made.name
-            made = self.builder.rename_last(f"{name}_unchecked")
+            made = self.builder.rename_last(f"{name}{UNCHECKED}")
         return self.builder.add(
             Uniform(),
             [made],

@@ -8,13 +8,13 @@ from functools import cached_property
 
 from tpir.errors import TpirError
 from tpir.ir.expressions import UnaryOp
-from tpir.ir.ops import Indices, Op, Tokens
+from tpir.ir.ops import Indices, Tokens
 from tpir.ir.values import Key, Value
 from tpir.span import Span
 from tpir.text import syntax
 from tpir.text.example import Example, input_key
 from tpir.text.learned import NamedTable
-from tpir.text.open import TOKENS_ASIS, Deferred, OpenNode, TokensAs, Where
+from tpir.text.open import TOKENS_ASIS, OpenNode, OpenOp, TokensAs, Where
 from tpir.text.problems import RaspError
 from tpir.text.scope import Applied, Builtin, Scope, Thing
 from tpir.text.source import Source
@@ -84,7 +84,7 @@ class World:
         inputs["tokens_str"].title = "tokens"
         return {**inputs, TOKENS_ASIS: asis, "indices": self._input("indices", Indices())}
 
-    def _input(self, name: str, op: Op | Deferred) -> OpenNode:
+    def _input(self, name: str, op: OpenOp) -> OpenNode:
         made = OpenNode(op, (), False, self._nowhere, self.made + 1, None, name, name)
         self.nodes.append(made)
         return made
@@ -148,7 +148,7 @@ class World:
 
     def new(
         self,
-        op: Op | Deferred,
+        op: OpenOp,
         operands: tuple[OpenNode, ...],
         *,
         is_selector: bool,
