@@ -178,6 +178,8 @@ def _select(op: Select, types: Listing[Type]) -> Selector:
 
 
 def _choose(op: Choose, types: Listing[Type]) -> Selector:
+    if isinstance(op.order, tuple) and len(set(op.order)) < len(op.order):
+        raise TypeProblem("an order lists an offset twice")
     if op.score is not None:
         expect_domain(types[1], op.score.keys, "the score's keys")
         expect_domain(types[2], op.score.queries, "the score's queries")

@@ -177,7 +177,11 @@ def _order(evaluator: Evaluator, expression: syntax.Expression) -> Order:
         for item, offset in offsets:
             if not isinstance(offset, int) or isinstance(offset, bool):
                 raise evaluator.refuse("an offset is a whole number", item)
-        return tuple(offset for _, offset in offsets if isinstance(offset, int))
+        found = tuple(offset for _, offset in offsets if isinstance(offset, int))
+        for place, (item, _) in enumerate(offsets):
+            if found[place] in found[:place]:
+                raise evaluator.refuse(f"offset {found[place]} is listed twice", item)
+        return found
     raise evaluator.refuse(
         "an order is closest, first, last or a list of offsets such as [-1, 1, 0]", expression
     )
@@ -264,6 +268,7 @@ def _range(evaluator: Evaluator, call: syntax.Call) -> Thing:
         raise evaluator.wrong(str(error), call) from None
     if max(abs(bound) for bound in bounds) > 2**62 or len(found) > MOST_ITEMS:
         raise evaluator.refuse("this range is too long", call)
+    evaluator.made(len(found), call)
     return list(found)
 
 
@@ -284,6 +289,7 @@ def _zip(evaluator: Evaluator, call: syntax.Call) -> Thing:
             )
             raise evaluator.refuse("zip takes lists of one length", argument, said=said)
         lists.append(thing)
+        evaluator.made(4 * len(thing), call)  # each item takes a list of its own
     return [list(parts) for parts in zip(*lists, strict=True)]
 
 

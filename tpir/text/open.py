@@ -33,7 +33,7 @@ class Where:
     end: int
 
     @classmethod
-    def of(cls, source: Source, syntax: Syntax) -> Where:
+    def of(cls, source: Source, syntax: Syntax | Where) -> Where:
         """The place of a piece of syntax."""
         return cls(source, syntax.start, syntax.end)
 

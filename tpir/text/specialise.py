@@ -189,6 +189,16 @@ def _fails(expression: Expression, types: tuple[Type, ...]) -> bool:
     return expression_fails(expression, types)
 
 
+def _is_safe(expression: Expression) -> bool:
+    """Whether an expression cannot fail but by its parts."""
+    match expression:
+        case IfElse() | Unary(UnaryOp.NOT | UnaryOp.INDICATOR, _):
+            return True
+        case Binary(BinaryOp.AND | BinaryOp.OR | BinaryOp.EQUAL, _, _):
+            return True
+    return False
+
+
 def _hoisted(
     specialiser: Specialiser,
     open_node: OpenNode,
@@ -203,7 +213,7 @@ def _hoisted(
         for part, later in zip(parts_of(expression), _is_lazy(expression), strict=True)
     )
     made = with_parts(expression, parts)
-    if not lazy or not _fails(made, tuple(operand.type for operand in operands)):
+    if not lazy or _is_safe(made) or not _fails(made, tuple(operand.type for operand in operands)):
         return made
     used = sorted(arguments_of(made))
     places: dict[int, Expression] = {k: Argument(place) for place, k in enumerate(used)}
