@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_SHOWN = 160
+"""At most this many characters of a line, or of what stands in a message, are shown."""
+
+_BEFORE = 40
+"""Of a longer line, at most this many characters before the place."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -26,5 +32,16 @@ class Span:
         """The source line with a caret under the span, or nothing if the line is not known."""
         if not self.text:
             return ""
-        margin = " " * (self.column - 1)
-        return f"    {self.text}\n    {margin}{'^' * max(1, self.width)}"
+        begin = 0 if len(self.text) <= _SHOWN else max(0, self.column - 1 - _BEFORE)
+        shown = self.text[begin : begin + _SHOWN]
+        before, after = "…" * (begin > 0), "…" * (begin + _SHOWN < len(self.text))
+        margin = " " * (self.column - 1 - begin + len(before))
+        carets = "^" * max(1, min(self.width, begin + _SHOWN - self.column + 1))
+        return f"    {before}{shown}{after}\n    {margin}{carets}"
+
+
+def shortened(text: str, longest: int = _SHOWN) -> str:
+    """A text for a message: the middle of a long one is left out."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[-(longest // 2) :]}"

@@ -131,7 +131,7 @@ def test_errors_of_syntax_have_their_place(session: Session) -> None:
     [
         "def f(x) { return f(x); } f(1);",
         "a = [1]; for i in range(200000) { a = a + a; }",
-        f"{'(' * 3000}1{')' * 3000};",
+        f"{'(' * 20000}1{')' * 20000};",
         f"x = {'-' * 5000}1;",
         f"{'[' * 2000}{']' * 2000};",
         "2 ^ 2 ^ 2 ^ 20 ^ 2000;",

@@ -12,6 +12,7 @@ from tpir.text.header import states_inputs
 from tpir.text.lint import warn_or_raise
 from tpir.text.parser import parse_syntax
 from tpir.text.printer import print_program
+from tpir.text.recursion import room_to_nest
 from tpir.text.source import Source
 
 __all__ = ["needs_specialising", "parse", "print_program"]
@@ -38,10 +39,11 @@ def parse(
     """
     text = Source(name, source)
     try:
-        file = parse_syntax(text)
-        if strict or warn is not None:
-            warn_or_raise(file, text, strict=strict, warn=warn or _ignore)
-        return elaborate(file, text, vocabulary=vocabulary, context=context, output=output)
+        with room_to_nest():
+            file = parse_syntax(text)
+            if strict or warn is not None:
+                warn_or_raise(file, text, strict=strict, warn=warn or _ignore)
+            return elaborate(file, text, vocabulary=vocabulary, context=context, output=output)
     except RecursionError:
         raise TpirError(f"{name} is nested too deeply") from None
 

@@ -123,6 +123,10 @@ class _Elaborator:
                 self._runner.evaluator.value(value)
             case syntax.Command():
                 pass  # what a prompt shows is nothing to a program
+            case syntax.Loop():
+                self._runner.run(statement, notes)
+                if self._runner.looped is not None:
+                    self._note(self._runner.looped)
             case _:
                 for result in self._runner.run(statement, notes):
                     self._note(result)

@@ -10,12 +10,12 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 
 from tpir.ir import expressions as ir
-from tpir.ir.ops import Map, Op
+from tpir.ir.ops import Map
 from tpir.ir.values import Value
 from tpir.text import syntax
-from tpir.text.infix import Operands, Part, infix_part
+from tpir.text.infix import DEEPEST, Operands, Part, infix_part
 from tpir.text.learned import NamedTable
-from tpir.text.open import Deferred, Infix, OpenNode, Where
+from tpir.text.open import Infix, OpenNode, OpenOp, Where
 from tpir.text.problems import Heading, RaspError
 from tpir.text.scope import (
     KEYWORDS,
@@ -44,7 +44,7 @@ class Evaluator:
         world: World,
         source: Source,
         scope: Scope,
-        run_body: Callable[[Evaluator, Sequence[syntax.Inner]], None],
+        run_body: Callable[[Evaluator, Sequence[syntax.Inner]], object],
         label: str | None = None,
     ) -> None:
         self.world, self.source, self.scope = world, source, scope
@@ -77,7 +77,7 @@ class Evaluator:
 
     def new(
         self,
-        op: Op | Deferred,
+        op: OpenOp,
         operands: Sequence[OpenNode],
         where: syntax.Syntax,
         title: str,
@@ -165,14 +165,21 @@ class Evaluator:
             if not isinstance(found.expression, ir.Argument):
                 return self.new(Infix(found.expression), nodes, expression, found.title)
             found = nodes[found.expression.index]
-        if isinstance(found, OpenNode):
+        if isinstance(found, OpenNode) and self.world.tests:
             self.world.test(found, self.where(expression))
         return found
 
     def infix(self, expression: syntax.Expression, operands: Operands) -> Part | Thing:
         """The same, with a sequence as a part of an infix expression over ``operands``."""
-        self.world.tick(self.where(expression))
-        found = infix_part(self, expression, operands)
+        self.world.tick(self.source, expression)
+        if isinstance(expression, syntax.Literal):
+            return expression.value
+        if isinstance(expression, syntax.Name):
+            found: Part | Thing = self.lookup(expression)
+        else:
+            found = infix_part(self, expression, operands)
+        if isinstance(found, Part) and found.depth >= DEEPEST:
+            found = self.new(Infix(found.expression), list(operands), expression, found.title)
         if isinstance(found, OpenNode) and not found.is_selector:
             index = operands.setdefault(found, len(operands))
             return Part(ir.Argument(index), found.title)
@@ -181,10 +188,6 @@ class Evaluator:
     def leaf(self, expression: syntax.Expression) -> Thing:
         """What is no operator."""
         match expression:
-            case syntax.Literal(value=value):
-                return value
-            case syntax.Name():
-                return self.lookup(expression)
             case syntax.ListLiteral(items=items):
                 return [self.value(item) for item in items]
             case syntax.DictLiteral(items=items):
@@ -226,6 +229,7 @@ class Evaluator:
             )
             message = "a comprehension goes through a list or a dictionary"
             raise self.refuse(f"{message}, not {kind_of(iterable)}", loop.iterable, said=said)
+        self.made(len(iterable), loop.iterable)
         for item in list(iterable):
             inner = self.inside(self.scope.nested())
             inner.bind(loop.names, item, loop)
@@ -234,6 +238,10 @@ class Evaluator:
     def inside(self, scope: Scope, source: Source | None = None) -> Evaluator:
         """An evaluator for another scope."""
         return Evaluator(self.world, source or self.source, scope, self.run_body, self.label)
+
+    def made(self, items: int, where: syntax.Syntax) -> None:
+        """Count the items of a list or a word that is made, or gone through. Raises TpirError."""
+        self.world.make(self.source, where, items)
 
     # ---- giving names
 
@@ -270,7 +278,10 @@ class Evaluator:
         callee = call.function
         if isinstance(callee, syntax.Name) and self._means_builtin(callee.text, call):
             return self.world.builtins[callee.text].run(self, call)
-        with self.world.backed_by(self._tried_on(call)):
+        if self.world.tests:
+            with self.world.backed_by(self._tried_on(call)):
+                function = self.value(callee)
+        else:
             function = self.value(callee)
         match function:
             case Function():
@@ -296,7 +307,7 @@ class Evaluator:
     def _tried_on(self, call: syntax.Call) -> tuple[Value, ...] | None:
         """What a prompt tries new nodes on while what is called is evaluated: the argument."""
         callee = call.function
-        if not self.world.tests or len(call.arguments) != 1:
+        if len(call.arguments) != 1:
             return self.world.backup
         if isinstance(callee, syntax.Name) and not isinstance(
             self.scope.get(callee.text), OpenNode
@@ -315,9 +326,12 @@ class Evaluator:
         inner = self.inside(function.scope.nested(), function.source)
         for parameter, argument in zip(parameters, arguments, strict=True):
             inner.give(parameter, argument)
-        with self.world.backed_by(None):
+        backup, self.world.backup = self.world.backup, None
+        try:
             self.run_body(inner, function.define.body)
             results = [inner.value(result) for result in function.define.returns]
+        finally:
+            self.world.backup = backup
         result = results[0] if len(results) == 1 else results
         if isinstance(result, OpenNode):
             shown = " , ".join(describe_thing(argument, 20) for argument in arguments)

@@ -38,7 +38,6 @@ class TableMap(Deferred):
     """``name(operands)`` where the name is a table."""
 
     table: NamedTable
-    spelling = "map"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The map by the table over the operands' values."""
@@ -58,7 +57,6 @@ class RelationSelect(Deferred):
     """``select(keys, queries, name)`` where the name is a table."""
 
     table: NamedTable
-    spelling = "select"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The select by the relation over the query values."""
@@ -72,7 +70,6 @@ class ScoredChoose(Deferred):
 
     choose: Choose
     table: NamedTable
-    spelling = "choose"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The choice by scores over the values of keys and queries."""
@@ -87,7 +84,6 @@ class ReluMap(Deferred):
     """``name(operands)`` where the name is a relu function."""
 
     table: NamedTable
-    spelling = "map"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The map by the relu function."""
@@ -126,7 +122,6 @@ class OpenReadout(Deferred):
 
     readout: syntax.Readout
     labels: tuple[Value, ...]
-    spelling = "classify"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The readout over the features' values."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from tpir.span import shortened
 from tpir.text import syntax
 from tpir.text.notes import Notes, notes_of
 from tpir.text.parser import parse_syntax
@@ -17,6 +19,7 @@ from tpir.text.world import World
 
 SUFFIX = ".rasp"
 STANDARD = "std"
+_KEPT_FILES = 32
 
 
 def run_library(world: World, scope: Scope) -> None:
@@ -39,7 +42,17 @@ def library_text(name: str) -> tuple[syntax.File, Source]:
 def library_source(name: str) -> Source | None:
     """The text of a library that comes with tpir; None if there is none of that name."""
     found = files("tpir.library") / f"{name}{SUFFIX}"
-    return Source(f"{name}{SUFFIX}", found.read_text(encoding="utf-8")) if found.is_file() else None
+    if not _is_file(found):
+        return None
+    return Source(f"{name}{SUFFIX}", found.read_text(encoding="utf-8"))
+
+
+def _is_file(path: Path | Traversable) -> bool:
+    """Whether there is a file; a name that no file can have (one too long) is that of none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def find_file(path: str, loader: Source) -> tuple[syntax.File, Source] | None:
@@ -49,7 +62,13 @@ def find_file(path: str, loader: Source) -> tuple[syntax.File, Source] | None:
         return None
     if source == library_source(path):
         return library_text(path)
-    return parse_syntax(source), source
+    return _parsed(source), source
+
+
+@lru_cache(maxsize=_KEPT_FILES)
+def _parsed(source: Source) -> syntax.File:
+    """The syntax of a file that may be loaded again."""
+    return parse_syntax(source)
 
 
 def find_source(path: str, loader: Source) -> Source | None:
@@ -57,7 +76,7 @@ def find_source(path: str, loader: Source) -> Source | None:
     beside = Path(loader.name).parent
     for folder in dict.fromkeys((beside, Path())):
         found = folder / f"{path}{SUFFIX}"
-        if found.is_file():
+        if _is_file(found):
             return Source(str(found), read_source(found))
     return library_source(path)
 
@@ -87,7 +106,7 @@ def no_file(load: syntax.Load, source: Source) -> RaspError:
     """The error of a ``load`` that finds no file."""
     name = f"{load.path}{SUFFIX}"
     return RaspError(
-        f"there is no file {name}",
+        f"there is no file {shortened(name)}",
         said=f"could not find file: {name}",
         heading=Heading.IGNORED,
         span=source.span(load.start, load.end),

@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tpir.errors import TpirError
-from tpir.ir.expressions import Expression, UnaryOp
+from tpir.ir.expressions import BinaryOp, Expression, Literal, UnaryOp, apply_binary
 from tpir.ir.functions import Domain
-from tpir.ir.ops import Aggregate, Op
+from tpir.ir.ops import Aggregate, Always, Comparison, Indices, Map, Op, Or, Select
 from tpir.ir.program import Node, Origin
-from tpir.ir.types import Selector, Width, size_of, values_of
+from tpir.ir.types import Selector, Width, number_bounds, size_of, values_of
 from tpir.ir.values import Value
 from tpir.text.notes import NOWHERE, Place
 from tpir.text.rows import MOST_ROWS, RowReader
@@ -32,7 +33,7 @@ class Where:
     end: int
 
     @classmethod
-    def of(cls, source: Source, syntax: Syntax) -> Where:
+    def of(cls, source: Source, syntax: Syntax | Where) -> Where:
         """The place of a piece of syntax."""
         return cls(source, syntax.start, syntax.end)
 
@@ -54,7 +55,7 @@ class OpenNode:
     ``number`` grows in the order of creation.
     """
 
-    op: Op | Deferred
+    op: OpenOp
     operands: tuple[OpenNode, ...]
     is_selector: bool
     where: Where
@@ -75,16 +76,13 @@ class OpenNode:
 class Deferred(ABC):
     """An op that depends on the types of its operands."""
 
-    spelling: str
-    """What nodes of it are called where they have no name."""
-
     @abstractmethod
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The op. Raises TpirError."""
 
 
 @dataclass(frozen=True)
-class Infix(Deferred):
+class Infix:
     """Operators applied at each position.
 
     All parts are computed everywhere, as if each were a sequence of its own: what stands behind
@@ -92,23 +90,13 @@ class Infix(Deferred):
     """
 
     expression: Expression
-    spelling = "map"
-
-    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
-        """Not one op: see ``specialise``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class TokensAs(Deferred):
+class TokensAs:
     """``tokens_str`` and the like: the tokens, converted; they may mix words with other values."""
 
     conversion: UnaryOp
-    spelling = "tokens"
-
-    def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
-        """Not one op: see ``specialise``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -116,13 +104,48 @@ class OpenAggregate(Deferred):
     """``aggregate`` with the default that was given: none for a hard selector, else 0."""
 
     default: Value | None
-    spelling = "aggregate"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
-        """The aggregate for this selector."""
-        if self.default is None and operands[0].type != Selector(Width.ONE):
+        """The aggregate for this selector.
+
+        A word that is never used gives way to 0, so that means of many numbers have a type. (Files
+        that state their inputs keep it: they say what they are printed from.)
+        """
+        selector, values = operands
+        if self.default is None and selector.type != Selector(Width.ONE):
+            return Aggregate(0)
+        idle = isinstance(self.default, str) and number_bounds(values.type) is not None
+        if idle and not rows.strict and _always_selects(selector):
             return Aggregate(0)
         return Aggregate(self.default)
+
+
+OpenOp: TypeAlias = "Op | Deferred | Infix | TokensAs"
+"""What an open node does; ``specialise`` knows what infix expressions and tokens become."""
+
+
+def _always_selects(selector: Node) -> bool:
+    """Whether a selector plainly selects a key for each query, such as the query itself."""
+    match selector.op:
+        case Select(Always(truth)):
+            return truth
+        case Select(Comparison(BinaryOp.EQUAL | BinaryOp.LESS_EQUAL | BinaryOp.GREATER_EQUAL)):
+            keys, queries = selector.operands
+            return keys is queries or _selects_first(selector)
+        case Select(Comparison()):
+            return _selects_first(selector)
+        case Or():
+            return any(map(_always_selects, selector.operands))
+    return False
+
+
+def _selects_first(select: Node) -> bool:
+    """Whether position 0 compares with a number that is the same everywhere."""
+    keys, queries = select.operands
+    match select.op, keys.op, queries.op:
+        case Select(Comparison(operator)), Indices(), Map(Literal(int() | float() as number)):
+            return bool(apply_binary(operator, 0, number))
+    return False
 
 
 def domain_of(node: Node, where: Where) -> Domain:
