@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tpir.ir import expressions as ir
 from tpir.ir.ops import Map, Op
 from tpir.ir.values import Value
+from tpir.span import Span
 from tpir.text import syntax
 from tpir.text.infix import Operands, Part, infix_part
 from tpir.text.learned import NamedTable
@@ -36,7 +37,7 @@ class Evaluator:
     """Evaluates expressions of one text in one scope.
 
     ``label`` names the statement that new nodes stand in. ``run_body`` runs the statements of a
-    function's body in a scope.
+    function's body in a scope. ``caller`` is the call that the body of a function is run for.
     """
 
     def __init__(
@@ -46,15 +47,16 @@ class Evaluator:
         scope: Scope,
         run_body: Callable[[Evaluator, Sequence[syntax.Inner]], None],
         label: str | None = None,
+        caller: Span | None = None,
     ) -> None:
         self.world, self.source, self.scope = world, source, scope
-        self.run_body, self.label = run_body, label
+        self.run_body, self.label, self.caller = run_body, label, caller
 
     # ---- errors
 
     def where(self, syntax_: syntax.Syntax) -> Where:
         """The place of a piece of syntax."""
-        return Where.of(self.source, syntax_)
+        return Where.of(self.source, syntax_, self.caller)
 
     def refuse(
         self,
@@ -65,7 +67,7 @@ class Evaluator:
         heading: Heading = Heading.IGNORED,
     ) -> RaspError:
         """An error at a piece of syntax; ``said`` is what the original says, if it differs."""
-        span = self.source.span(where.start, where.end)
+        span = self.where(where).span
         said = message if said is None else said
         return RaspError(message, said=said, heading=heading, span=span, notes=notes)
 
@@ -231,9 +233,14 @@ class Evaluator:
             inner.bind(loop.names, item, loop)
             yield inner
 
-    def inside(self, scope: Scope, source: Source | None = None) -> Evaluator:
-        """An evaluator for another scope."""
-        return Evaluator(self.world, source or self.source, scope, self.run_body, self.label)
+    def inside(self, scope: Scope) -> Evaluator:
+        """An evaluator for another scope of the same text."""
+        return Evaluator(self.world, self.source, scope, self.run_body, self.label, self.caller)
+
+    def called(self, function: Function, call: syntax.Call) -> Evaluator:
+        """An evaluator for the body of a function."""
+        scope, place = function.scope.nested(), self.where(call).span
+        return Evaluator(self.world, function.source, scope, self.run_body, self.label, place)
 
     # ---- giving names
 
@@ -312,7 +319,7 @@ class Evaluator:
             said = f"wrong number of args for {function.name}- {counts}"
             message = f"{function.signature} takes {len(parameters)} arguments"
             raise self.refuse(f"{message}, found {len(arguments)}", call, said=said)
-        inner = self.inside(function.scope.nested(), function.source)
+        inner = self.called(function, call)
         for parameter, argument in zip(parameters, arguments, strict=True):
             inner.give(parameter, argument)
         with self.world.backed_by(None):

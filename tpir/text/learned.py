@@ -147,7 +147,9 @@ class OpenReadout(Deferred):
     def _labels(self, where: Where) -> tuple[Value, ...]:
         listed = [i for i in self.readout.items if isinstance(i.content, syntax.Values)]
         if len(listed) > 1:
-            raise Where.of(where.source, listed[1]).error("a readout lists its labels once")
+            raise Where.of(where.source, listed[1], where.caller).error(
+                "a readout lists its labels once"
+            )
         if not listed:
             if not self.labels:
                 note = "write labels {…} in the header or in the readout"
@@ -156,7 +158,7 @@ class OpenReadout(Deferred):
         content = listed[0].content
         assert isinstance(content, syntax.Values)
         if not content.values or len(distinct(content.values)) != len(content.values):
-            at = Where.of(where.source, content)
+            at = Where.of(where.source, content, where.caller)
             raise at.error("a readout needs at least one label, and none twice")
         return content.values
 
@@ -172,5 +174,5 @@ class OpenReadout(Deferred):
         if isinstance(content, syntax.Weights):
             return NumberWeights(rows.numbers(content, labels, float32, "label"))
         assert isinstance(content, tuple)
-        domain = domain_of(node, Where.of(where.source, item))
+        domain = domain_of(node, Where.of(where.source, item, where.caller))
         return rows.feature(content, domain, labels, float32, (item.start, item.end))

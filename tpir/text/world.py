@@ -179,7 +179,7 @@ class World:
         try:
             self._try_out(node)
         except RaspError as error:
-            here = where.source.span(where.start, where.end)
+            here = where.span
             if error.span is None or error.span.source == here.source:
                 raise
             is_input = error.span.source == self._nowhere.source.name

@@ -1,0 +1,80 @@
+"""Where errors say they are: in calls, in inputs that cannot be converted, in other files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tpir.errors import TpirError
+from tpir.semantics.interpreter import run
+from tpir.text import parse
+
+DEEP = """\
+def f(n, s) {
+    return f(n - 1, s) if n else 1 / s;
+}
+x = f(COUNT, indices);
+"""
+
+
+def error_of(
+    text: str, vocabulary: tuple[str, ...] = ("a", "b"), name: str = "p.rasp"
+) -> TpirError:
+    """The error of a text, or of running it on its vocabulary."""
+    with pytest.raises(TpirError) as caught:
+        run(parse(text, name=name, vocabulary=vocabulary, context=4), vocabulary)
+    return caught.value
+
+
+def calls_of(error: TpirError) -> list[str]:
+    mark = "  note: called at "
+    return [line.removeprefix(mark) for line in str(error).split("\n") if line.startswith(mark)]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "calls"),
+    [
+        # when statements run
+        ("def f(s) {\n  return nope + s;\n}\nx = f(tokens);", "p.rasp:2:10", ["p.rasp:4:5"]),
+        ("def f() {\n  a, b = [1];\n  return a;\n}\nx = f();", "p.rasp:2:3", ["p.rasp:5:5"]),
+        ("x = sort(tokens, [1]);", "std.rasp:94:22", ["p.rasp:1:5"]),
+        # when types are inferred
+        ("x = indices;\nn = sum(tokens);", "std.rasp:238:12", ["p.rasp:2:5"]),
+        # when it runs
+        (DEEP.replace("COUNT", "1"), "p.rasp:2:12", ["p.rasp:2:12", "p.rasp:4:5"]),
+        # no call, no note
+        ("x = nope;", "p.rasp:1:5", []),
+        # of two calls the one that fails
+        (
+            "def f(s) {\n  return s + 1;\n}\nx = f(indices);\ny = f(tokens);",
+            "p.rasp:2:10",
+            ["p.rasp:5:5"],
+        ),
+        # a function inside a function, called later and in a comprehension
+        (
+            "def f(s) {\n  def g(i) { return s / i; }\n  return g;\n}\ng = f(1);\n"
+            "y = [g(i) for i in [1, 0]];",
+            "p.rasp:2:21",
+            ["p.rasp:6:6"],
+        ),
+    ],
+)
+def test_the_calls_are_told_from_the_inside_out(text: str, place: str, calls: list[str]) -> None:
+    error = error_of(text)
+    assert str(error.span) == place
+    assert calls_of(error) == calls
+
+
+def test_of_many_calls_the_middle_is_counted() -> None:
+    five = str(error_of(DEEP.replace("COUNT", "4"))).split("\n")
+    assert [line.strip() for line in five[-5:]] == [
+        *["note: called at p.rasp:2:12"] * 4,
+        "note: called at p.rasp:4:5",
+    ]
+    many = str(error_of(DEEP.replace("COUNT", "9"))).split("\n")
+    assert [line.strip() for line in many[-6:]] == [
+        *["note: called at p.rasp:2:12"] * 3,
+        "note: … 5 more calls …",
+        "note: called at p.rasp:2:12",
+        "note: called at p.rasp:4:5",
+    ]
+    assert "1 more call …" in str(error_of(DEEP.replace("COUNT", "5")))
