@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tpir.errors import TpirError
+from tpir.ir.values import Value
 from tpir.semantics.interpreter import run
 from tpir.text import parse
 
@@ -17,7 +20,7 @@ x = f(COUNT, indices);
 
 
 def error_of(
-    text: str, vocabulary: tuple[str, ...] = ("a", "b"), name: str = "p.rasp"
+    text: str, vocabulary: Sequence[Value] = ("a", "b"), name: str = "p.rasp"
 ) -> TpirError:
     """The error of a text, or of running it on its vocabulary."""
     with pytest.raises(TpirError) as caught:
@@ -78,3 +81,23 @@ def test_of_many_calls_the_middle_is_counted() -> None:
         "note: called at p.rasp:4:5",
     ]
     assert "1 more call …" in str(error_of(DEEP.replace("COUNT", "5")))
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "place", "calls"),
+    [
+        ("x = indices;\ny = tokens_int + 1;", ("a", "b"), "p.rasp:2:5", []),
+        ("tokens_float;", ("1", "b"), "p.rasp:1:1", []),
+        ("def f(s) {\n  return s + tokens_int;\n}\nf(1);", ("a",), "p.rasp:2:14", ["p.rasp:4:1"]),
+        ("y = [tokens_asis];\nz = y[0] == 1;", (1, "b"), "p.rasp:1:6", []),
+        ("tokens_int;\ntokens_float;", ("a",), "p.rasp:2:1", []),
+    ],
+)
+def test_an_input_that_cannot_be_converted_is_shown_where_it_is_named(
+    text: str, vocabulary: Sequence[Value], place: str, calls: list[str]
+) -> None:
+    error = error_of(text, vocabulary)
+    assert str(error.span) == place
+    assert error.span is not None
+    assert error.span.text == text.split("\n")[error.span.line - 1]
+    assert calls_of(error) == calls

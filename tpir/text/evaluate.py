@@ -135,6 +135,8 @@ class Evaluator:
             found = self.world.builtins.get(name.text) if name.text not in KEYWORDS else None
         if isinstance(found, NamedTable):
             self.world.carry_comments(found)
+        if isinstance(found, OpenNode):
+            self.world.mention(found, self.where(name))
         if found is not None:
             return found
         raise self._unknown(name)

@@ -61,7 +61,8 @@ class OpenNode:
 
     ``label`` is the statement it stands in, ``name`` what it is called in programs if it has a name
     of its own, ``title`` what the prompt calls it: as in the original, assignment renames it.
-    ``number`` grows in the order of creation.
+    ``number`` grows in the order of creation. ``mentioned`` is where a text first names an input,
+    which is written nowhere itself.
     """
 
     op: Op | Deferred
@@ -74,12 +75,13 @@ class OpenNode:
     name: str | None = None
     place: Place = NOWHERE
     comments: tuple[str, ...] = ()
+    mentioned: Where | None = None
 
     @property
     def origin(self) -> Origin:
         """Where the node comes from: its place in a model, and in the text."""
         layer, part = self.place
-        return Origin(layer, part, self.where.span)
+        return Origin(layer, part, (self.mentioned or self.where).span)
 
 
 class Deferred(ABC):

@@ -169,6 +169,18 @@ class World:
         """Whether nodes are tried out."""
         return self._try_out is not None and not self._quiet
 
+    def mention(self, node: OpenNode, where: Where) -> None:
+        """Note where a program first names an input: what goes wrong with it is shown there.
+
+        A prompt, which tries all nodes out, says where it tries them.
+        """
+        if (
+            node.mentioned is None
+            and node.where is self._nowhere
+            and not (self._quiet or self.tests)
+        ):
+            node.mentioned = where
+
     def test(self, node: OpenNode, where: Where) -> None:
         """Try a node out, if nodes are. Raises RaspError, in the text that ``where`` stands in.
 
