@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and nothing is overwritten by accident."""
+"""Reading text, and writing files: none is ever half there, none is overwritten by accident."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ import tempfile
 from pathlib import Path
 
 from tpir.errors import TpirError
+
+
+def read_text(path: Path) -> str:
+    """A text file as UTF-8. Raises TpirError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise TpirError(f"{path} is not a text file (UTF-8)") from None
+    except OSError as error:
+        raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def write_atomic(path: Path, content: str | bytes, *, force: bool = False) -> None:

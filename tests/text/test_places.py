@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,47 @@ def test_an_input_that_cannot_be_converted_is_shown_where_it_is_named(
     assert error.span is not None
     assert error.span.text == text.split("\n")[error.span.line - 1]
     assert calls_of(error) == calls
+
+
+# ---- other files
+
+
+def test_a_file_that_is_no_text_is_refused_where_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.rasp").write_bytes(b"\xff\xfe")
+    error = error_of('x = indices;\nload "bad";')
+    assert str(error).startswith("p.rasp:2:1: bad.rasp is not a text file (UTF-8)\n")
+    missing = error_of('x = indices;\nload "none";')
+    assert str(missing).startswith("p.rasp:2:1: there is no file none.rasp\n")
+
+
+def test_warnings_are_for_loaded_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    Path("sub/s.rasp").write_text('load "t";\nload "t";\n')
+    Path("sub/t.rasp").write_text("u = not indices == 0;\n")
+    text = 'load "sub/s";\nx = not u == 1;\n'
+    said: list[str] = []
+    parse(text, name="p.rasp", vocabulary=("a",), context=2, warn=said.append)
+    assert [warning.split(": ")[1] for warning in said] == ["p.rasp:2:5", "sub/t.rasp:1:5"]
+    with pytest.raises(TpirError) as caught:
+        parse('load "sub/s";\nx = u;', vocabulary=("a",), context=2, strict=True)
+    assert str(caught.value).startswith("sub/t.rasp:1:5: not binds tighter than ==")
+
+
+@pytest.mark.parametrize("name", ["std", "raspl"])
+def test_the_libraries_warn_of_nothing(name: str) -> None:
+    parse(f'load "{name}"; tokens;', vocabulary=("a",), context=2, strict=True)
+
+
+def test_commands_of_the_prompt_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "set example foo\nshow example\nx = indices;\n"
+    Path("lib.rasp").write_text(text)
+    for whole in (text, 'load "lib";\nx = x;\n'):
+        program = parse(whole, vocabulary=("a",), context=2)
+        assert dict(run(program, ["a", "a"])) == {"x": (0, 1)}

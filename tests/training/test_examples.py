@@ -78,5 +78,5 @@ def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
         read_examples(tmp_path / "none.jsonl")
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TpirError, match="cannot read"):
+    with pytest.raises(TpirError, match="is not a text file"):
         read_examples(binary)

@@ -12,9 +12,9 @@ from tpir.equiv.artefact import (
     ReadOptions,
     load_artefact,
     name_of,
-    read_text,
 )
 from tpir.errors import TpirError
+from tpir.files import read_text
 from tpir.ir.program import Program
 from tpir.ir.values import Value, distinct, value_key
 from tpir.text import needs_specialising

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tpir.cli.console import STDOUT, Advance
-from tpir.equiv.artefact import Artefact, read_text
+from tpir.equiv.artefact import Artefact
 from tpir.errors import TpirError
+from tpir.files import read_text
 from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
 

@@ -7,8 +7,8 @@ import json
 import zlib
 from pathlib import Path
 
-from tpir.equiv.artefact import read_text
 from tpir.errors import TpirError
+from tpir.files import read_text
 
 Tokens = tuple[str, ...]
 Labels = tuple[str | None, ...]

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from tpir.cli.console import say
-from tpir.equiv.artefact import ReadOptions, read_text
+from tpir.equiv.artefact import ReadOptions
 from tpir.errors import TpirError
+from tpir.files import read_text
 from tpir.ir.values import Value
 
 ArtefactPath = Annotated[

@@ -19,7 +19,7 @@ from tpir.repl.words import SEQUENCE
 from tpir.text import syntax
 from tpir.text.builtins import BUILTINS
 from tpir.text.evaluate import Evaluator
-from tpir.text.loading import SUFFIX, find_source, no_file, run_library
+from tpir.text.loading import SUFFIX, find_source, run_library
 from tpir.text.notes import Notes, notes_of
 from tpir.text.open import OpenNode
 from tpir.text.problems import RaspError
@@ -258,9 +258,7 @@ class Session:
 
     def _load(self, world: World, load: syntax.Load, source: Source, scope: Scope) -> None:
         """Run a file to its end, whatever fails in it; then show what it defined."""
-        found = find_source(load.path, source)
-        if found is None:
-            raise no_file(load, source)
+        found = find_source(load, source)
         if found in self._loading:
             place = source.span(load.start, load.end)
             raise TpirError("files load each other in a circle", span=place)

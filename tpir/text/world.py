@@ -34,6 +34,8 @@ Draw = Callable[[OpenNode, tuple[Value, ...] | None], Applied]
 
 Load = Callable[["World", syntax.Load, Source, Scope], None]
 
+OnLoad = Callable[[syntax.File, Source], None]
+
 
 class World:
     """One elaboration: of a file, or of all that is typed at a prompt.
@@ -41,7 +43,8 @@ class World:
     ``labels`` are the header's. ``try_out`` is told each open node that an expression stands for,
     and may raise RaspError: the prompt tries them on its example, or on ``backup`` while what is
     applied to that is evaluated. ``draw`` is what the function of that name does. ``library`` runs
-    the standard library in the scope it is given, when a name of it is first asked for.
+    the standard library in the scope it is given, when a name of it is first asked for. ``on_load``
+    is told each file that ``load_file`` loads, before it runs.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class World:
         labels: Sequence[Value] = (),
         try_out: TryOut | None = None,
         draw: Draw | None = None,
+        on_load: OnLoad | None = None,
         most_steps: int = MOST_STEPS,
     ) -> None:
         self.labels = tuple(labels)
         self.builtins = builtins
         self.defined_later: Mapping[str, int] = {}
         self.backup: tuple[Value, ...] | None = None
-        self.draw, self.load = draw, load
+        self.draw, self.load, self.on_load = draw, load, on_load
         self._try_out = try_out
         self._library = library
         self.nodes: list[OpenNode] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tpir.errors import TpirError
+from tpir.files import read_text
 
 Label = str | None
 
@@ -89,13 +90,9 @@ def read_examples(path: Path, *, pooled: bool = False) -> Examples:
     With ``pooled``, ``labels`` has a single entry for the whole input. Raises TpirError, naming the
     line, for anything else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TpirError(f"cannot read {path}: {error}") from error
     tokens: list[tuple[str, ...]] = []
     labels: list[tuple[Label, ...]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             row_tokens, row_labels = _parse_line(line, f"{path}, line {number}", pooled)
             tokens.append(row_tokens)
