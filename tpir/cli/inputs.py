@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +41,34 @@ def in_vocabulary(words: Sequence[Value], vocabulary: Sequence[Value]) -> tuple[
     )
 
 
+def take_utf8() -> None:
+    """Have standard input read as UTF-8, with or without a byte order mark, whatever the locale."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
+
+
+def _standard_input() -> str:
+    take_utf8()
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise TpirError("standard input is not a text (UTF-8)") from None
+
+
+def name_of_inputs(path: Path) -> str:
+    """What errors call a file of inputs."""
+    return "standard input" if path == STDOUT else str(path)
+
+
 def read_inputs(path: Path) -> Inputs:
     """One JSON array of tokens a line; ``-`` is standard input. Raises TpirError with the line."""
-    text = sys.stdin.read() if path == STDOUT else read_text(path)
-    inputs: Inputs = []
+    text = _standard_input() if path == STDOUT else read_text(path)
+    inputs, name = Inputs(), name_of_inputs(path)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            inputs.append(_tokens_of(line, f"{path}, line {number}"))
+            inputs.append(_tokens_of(line, f"{name}, line {number}"))
     if not inputs:
-        raise TpirError(f"{path} holds no inputs")
+        raise TpirError(f"{name} holds no inputs")
     return inputs
 
 

@@ -10,7 +10,14 @@ import typer
 
 from tpir.cli.artefacts import load, specialised
 from tpir.cli.console import progress, show_json, write
-from tpir.cli.inputs import as_json, in_vocabulary, read_inputs, run_all, tokens_given
+from tpir.cli.inputs import (
+    as_json,
+    in_vocabulary,
+    name_of_inputs,
+    read_inputs,
+    run_all,
+    tokens_given,
+)
 from tpir.cli.options import (
     Accepts,
     ArtefactPath,
@@ -86,7 +93,7 @@ def run(
     rows = read_inputs(inputs)
     loaded = load(artefact, specialised(artefact, options, rows))
     with progress("running") as advance:
-        outcomes = run_all(loaded, rows, advance, where=f"{inputs}, input")
+        outcomes = run_all(loaded, rows, advance, where=f"{name_of_inputs(inputs)}, input")
     lines = (json.dumps(as_json(outcome), ensure_ascii=False) for outcome in outcomes)
     write(out, "".join(f"{line}\n" for line in lines), force=force)
 

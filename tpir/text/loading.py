@@ -40,14 +40,21 @@ def library_text(name: str) -> tuple[syntax.File, Source]:
 @cache
 def library_source(name: str) -> Source | None:
     """The text of a library that comes with tpir; None if there is none of that name."""
+    if not name.isidentifier():
+        return None  # a path could lead out of the folder of libraries
     found = files("tpir.library") / f"{name}{SUFFIX}"
     return Source(f"{name}{SUFFIX}", found.read_text(encoding="utf-8")) if found.is_file() else None
+
+
+def is_library(source: Source) -> bool:
+    """Whether a text is a library that comes with tpir."""
+    return source == library_source(source.name.removesuffix(SUFFIX))
 
 
 def find_file(load: syntax.Load, loader: Source) -> tuple[syntax.File, Source]:
     """The file that ``load`` means, read. Raises TpirError where there is no ``.rasp``."""
     source = find_source(load, loader)
-    if source == library_source(load.path):
+    if is_library(source):
         return library_text(load.path)
     return parse_syntax(source), source
 
