@@ -13,6 +13,7 @@ from tpir.equiv.artefact import ReadOptions
 from tpir.errors import TpirError
 from tpir.files import read_text
 from tpir.ir.values import Value
+from tpir.text.header import listed_vocabulary
 
 ArtefactPath = Annotated[
     Path,
@@ -106,7 +107,7 @@ def _vocabulary(vocab: str | None) -> tuple[tuple[Value, ...] | None, Path | Non
     if vocab is None:
         return None, None
     if not vocab.endswith(".json"):
-        return tuple(vocab.split(",")), None
+        return listed_vocabulary(vocab), None
     path = Path(vocab)
     return _vocabulary_of_file(path), path
 
