@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from tpir.span import Span
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: ``1 row``, ``2 rows``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class TpirError(Exception):
     """An error in what was asked: bad text, a bad file, what cannot become what was wanted.
 

@@ -242,6 +242,7 @@ def test_lines_that_are_no_inputs(cli: Cli, world: World, tmp_path: Path, line: 
     inputs = tmp_path / "in.jsonl"
     inputs.write_text(f'["<s>", "a"]\n{line}\n')
     check_error(cli("run", world.rasp, "--input", inputs), "line 2")
+    assert "Expecting" not in cli("run", world.rasp, "--input", inputs).err
     check_error(cli("eval", world.rasp, "--data", inputs), "line 1")
 
 

@@ -49,7 +49,7 @@ def test_pooled_examples_have_one_label(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"tokens": ["a", "b"], "labels": ["x"]}\n\n')
     assert read_examples(path, pooled=True).labels == (("x",),)
-    with pytest.raises(TpirError, match="line 1: 1 labels where 2 belong"):
+    with pytest.raises(TpirError, match="line 1: 1 label, where 2 belong"):
         read_examples(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -13,7 +12,7 @@ import numpy as np
 from tpir.cli.console import STDOUT, Advance
 from tpir.equiv.artefact import Artefact
 from tpir.errors import TpirError
-from tpir.files import read_text
+from tpir.files import json_value, read_text
 from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
 
@@ -73,10 +72,7 @@ def read_inputs(path: Path) -> Inputs:
 
 
 def _tokens_of(line: str, where: str) -> tuple[Value, ...]:
-    try:
-        row: object = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{where}: not JSON: {error}") from None
+    row = json_value(line, where)
     if not isinstance(row, list) or not all(isinstance(t, str | int | float) for t in row):
         raise TpirError(f"{where}: expected a JSON array of tokens")
     return tuple(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 
+from tpir.errors import counted
 from tpir.ir import expressions as ir
 from tpir.ir.ops import Map, Op
 from tpir.ir.values import Value
@@ -256,13 +257,15 @@ class Evaluator:
                 "iterating with multiple iterator names, but got single iterator value: "
                 f"{_plain(item)}"
             )
-            raise self.refuse(f"{kind_of(item)} cannot be taken apart", where, said=said)
+            message = f"{len(names)} names, but one value: {kind_of(item)}"
+            raise self.refuse(message, where, said=said)
         parts = list(item)
         if len(parts) != len(names):
+            message = f"{len(names)} names, but {counted(len(parts), 'value')}"
             said = (
                 f"iterating with {len(names)} names but got {len(parts)} values ( {_plain(item)} )"
             )
-            raise self.refuse(f"{len(names)} names, but {len(parts)} values", where, said=said)
+            raise self.refuse(message, where, said=said)
         for name, part in zip(names, parts, strict=True):
             self.give(name, part)
 
@@ -319,7 +322,7 @@ class Evaluator:
         if len(arguments) != len(parameters):
             counts = f"expected: {len(parameters)}, got: {len(arguments)}."
             said = f"wrong number of args for {function.name}- {counts}"
-            message = f"{function.signature} takes {len(parameters)} arguments"
+            message = f"{function.signature} takes {counted(len(parameters), 'argument')}"
             raise self.refuse(f"{message}, found {len(arguments)}", call, said=said)
         inner = self.called(function, call)
         for parameter, argument in zip(parameters, arguments, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tpir.errors import counted
 from tpir.ir.functions import FeatureWeights, NumberWeights, ReluFunction
 from tpir.ir.ops import Choose, Classify, ClassifyPooled, Map, Op, Select
 from tpir.ir.program import Node
@@ -46,9 +47,8 @@ class TableMap(Deferred):
         for row in statement.rows:
             arity = len(row.patterns[0].cells)
             if arity != len(operands) and row.patterns[0].cells != (None,):
-                raise where.error(
-                    f"table {statement.name} takes {arity} arguments, found {len(operands)}"
-                )
+                takes = f"table {statement.name} takes {counted(arity, 'argument')}"
+                raise where.error(f"{takes}, found {len(operands)}")
         domains = tuple(domain_of(node, where) for node in operands)
         return Map(reader.table(statement, domains))
 
@@ -95,7 +95,8 @@ class ReluMap(Deferred):
         assert isinstance(statement, syntax.ReluStatement)
         arity = len(statement.units[0].inputs.numbers) if statement.units else 0
         if arity != len(operands):
-            raise where.error(f"{statement.name} takes {arity} arguments, found {len(operands)}")
+            takes = f"{statement.name} takes {counted(arity, 'argument')}"
+            raise where.error(f"{takes}, found {len(operands)}")
         if len(statement.biases) != 1 or not statement.biases[0].numbers:
             raise Where.of(source, statement).error(f"{statement.name} needs one line: bias […]")
         return Map(_relu(statement, replace(rows, source=source), arity))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tpir.errors import TpirError
-from tpir.files import read_text
+from tpir.errors import TpirError, counted
+from tpir.files import json_value, read_text
 
 Label = str | None
 
@@ -103,10 +103,7 @@ def read_examples(path: Path, *, pooled: bool = False) -> Examples:
 
 
 def _parse_line(line: str, where: str, pooled: bool) -> tuple[tuple[str, ...], tuple[Label, ...]]:
-    try:
-        row: object = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise TpirError(f"{where}: not JSON: {error}") from error
+    row = json_value(line, where)
     if not isinstance(row, dict) or "tokens" not in row or "labels" not in row:
         raise TpirError(f'{where}: expected {{"tokens": [...], "labels": [...]}}')
     tokens, labels = row["tokens"], row["labels"]
@@ -116,7 +113,7 @@ def _parse_line(line: str, where: str, pooled: bool) -> tuple[tuple[str, ...], t
         raise TpirError(f"{where}: labels must be a list of strings, null where there is no label")
     expected = 1 if pooled else len(tokens)
     if len(labels) != expected:
-        raise TpirError(f"{where}: {len(labels)} labels where {expected} belong")
+        raise TpirError(f"{where}: {counted(len(labels), 'label')}, where {expected} belong")
     return tuple(tokens), tuple(labels)
 
 
