@@ -11,7 +11,7 @@ import typer
 
 from tpir.cli.artefacts import is_text, load, specialised
 from tpir.cli.console import show_json, write
-from tpir.cli.inputs import in_vocabulary, run_all, tokens_given
+from tpir.cli.inputs import in_vocabulary, plain, run_all, tokens_given
 from tpir.cli.options import (
     Accepts,
     ArtefactPath,
@@ -22,7 +22,7 @@ from tpir.cli.options import (
     Vocab,
     read_options,
 )
-from tpir.cli.run import Text, Tokens, plain
+from tpir.cli.run import Text, Tokens
 from tpir.equiv.artefact import Artefact, ReadOptions
 from tpir.errors import TpirError
 from tpir.ir.values import Value, show_value, value_key

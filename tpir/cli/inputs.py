@@ -122,3 +122,8 @@ def as_json(outcome: Outcome) -> object:
         return {"error": outcome.failure}
     rows = {name: list(values) for name, values in outcome.values.items()}
     return next(iter(rows.values())) if len(rows) == 1 else rows
+
+
+def plain(value: Value) -> str:
+    """A value as a person reads it among others: words without quotes where they are plain."""
+    return value if isinstance(value, str) and value.split() == [value] else show_value(value)
