@@ -122,6 +122,18 @@ def test_errors_have_their_place_in_the_input(session: Session) -> None:
     assert error == "<input 3>:2:3: unknown name foo\n      foo);\n      ^^^"
 
 
+def test_an_input_that_cannot_be_converted_has_its_place(session: Session) -> None:
+    said(session, "a = 1;")
+    for number in (2, 3):  # where it is tried, whatever named it first
+        (error,) = errors(session, "x = 1 + tokens_int;")
+        assert error.startswith(f"<input {number}>:1:5: ")
+        assert "computed at" not in error
+    said(session, "set example [1, 2]\ny = tokens_int;")
+    (command,) = errors(session, ":type y --vocab a,b")  # nothing is tried: where it is named
+    assert command.startswith("<input 2>:1:9: type error in tokens_int")
+    assert "    x = 1 + tokens_int;\n            ^^^^^^^^^^\n" in command
+
+
 def test_errors_of_syntax_have_their_place(session: Session) -> None:
     (reply,) = session.run("a = ;")
     assert reply.text == "\t!! expected an expression, found ';' \t-- ignoring input\n"

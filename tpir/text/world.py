@@ -174,15 +174,8 @@ class World:
         return self._try_out is not None and not self._quiet
 
     def mention(self, node: OpenNode, where: Where) -> None:
-        """Note where a program first names an input: what goes wrong with it is shown there.
-
-        A prompt, which tries all nodes out, says where it tries them.
-        """
-        if (
-            node.mentioned is None
-            and node.where is self._nowhere
-            and not (self._quiet or self.tests)
-        ):
+        """Note where a text first names an input: what goes wrong with it is shown there."""
+        if node.mentioned is None and node.where is self._nowhere and not self._quiet:
             node.mentioned = where
 
     def test(self, node: OpenNode, where: Where) -> None:
@@ -196,9 +189,9 @@ class World:
             self._try_out(node)
         except RaspError as error:
             here = where.span
-            if error.span is None or error.span.source == here.source:
+            is_input = error.span in [made.origin.span for made in self.inputs.values()]
+            if error.span is None or (error.span.source == here.source and not is_input):
                 raise
-            is_input = error.span.source == self._nowhere.source.name
             there = () if is_input else (f"it is computed at {error.span}",)
             notes = [*error.notes, *there]
             raise RaspError(
