@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 
+from tpir.errors import counted
 from tpir.ir import expressions as ir
 from tpir.ir.ops import Map
 from tpir.ir.values import Value
+from tpir.span import Span
 from tpir.text import syntax
 from tpir.text.infix import DEEPEST, Operands, Part, infix_part
 from tpir.text.learned import NamedTable
@@ -36,7 +38,7 @@ class Evaluator:
     """Evaluates expressions of one text in one scope.
 
     ``label`` names the statement that new nodes stand in. ``run_body`` runs the statements of a
-    function's body in a scope.
+    function's body in a scope. ``caller`` is the call that the body of a function is run for.
     """
 
     def __init__(
@@ -46,15 +48,16 @@ class Evaluator:
         scope: Scope,
         run_body: Callable[[Evaluator, Sequence[syntax.Inner]], object],
         label: str | None = None,
+        caller: Span | None = None,
     ) -> None:
         self.world, self.source, self.scope = world, source, scope
-        self.run_body, self.label = run_body, label
+        self.run_body, self.label, self.caller = run_body, label, caller
 
     # ---- errors
 
     def where(self, syntax_: syntax.Syntax) -> Where:
         """The place of a piece of syntax."""
-        return Where.of(self.source, syntax_)
+        return Where.of(self.source, syntax_, self.caller)
 
     def refuse(
         self,
@@ -65,7 +68,7 @@ class Evaluator:
         heading: Heading = Heading.IGNORED,
     ) -> RaspError:
         """An error at a piece of syntax; ``said`` is what the original says, if it differs."""
-        span = self.source.span(where.start, where.end)
+        span = self.where(where).span
         said = message if said is None else said
         return RaspError(message, said=said, heading=heading, span=span, notes=notes)
 
@@ -133,6 +136,8 @@ class Evaluator:
             found = self.world.builtins.get(name.text) if name.text not in KEYWORDS else None
         if isinstance(found, NamedTable):
             self.world.carry_comments(found)
+        if isinstance(found, OpenNode):
+            self.world.mention(found, self.where(name))
         if found is not None:
             return found
         raise self._unknown(name)
@@ -235,9 +240,14 @@ class Evaluator:
             inner.bind(loop.names, item, loop)
             yield inner
 
-    def inside(self, scope: Scope, source: Source | None = None) -> Evaluator:
-        """An evaluator for another scope."""
-        return Evaluator(self.world, source or self.source, scope, self.run_body, self.label)
+    def inside(self, scope: Scope) -> Evaluator:
+        """An evaluator for another scope of the same text."""
+        return Evaluator(self.world, self.source, scope, self.run_body, self.label, self.caller)
+
+    def called(self, function: Function, call: syntax.Call) -> Evaluator:
+        """An evaluator for the body of a function."""
+        scope, place = function.scope.nested(), self.where(call).span
+        return Evaluator(self.world, function.source, scope, self.run_body, self.label, place)
 
     def made(self, items: int, where: syntax.Syntax) -> None:
         """Count the items of a list or a word that is made, or gone through. Raises TpirError."""
@@ -255,13 +265,15 @@ class Evaluator:
                 "iterating with multiple iterator names, but got single iterator value: "
                 f"{_plain(item)}"
             )
-            raise self.refuse(f"{kind_of(item)} cannot be taken apart", where, said=said)
+            message = f"{len(names)} names, but one value: {kind_of(item)}"
+            raise self.refuse(message, where, said=said)
         parts = list(item)
         if len(parts) != len(names):
+            message = f"{len(names)} names, but {counted(len(parts), 'value')}"
             said = (
                 f"iterating with {len(names)} names but got {len(parts)} values ( {_plain(item)} )"
             )
-            raise self.refuse(f"{len(names)} names, but {len(parts)} values", where, said=said)
+            raise self.refuse(message, where, said=said)
         for name, part in zip(names, parts, strict=True):
             self.give(name, part)
 
@@ -321,9 +333,9 @@ class Evaluator:
         if len(arguments) != len(parameters):
             counts = f"expected: {len(parameters)}, got: {len(arguments)}."
             said = f"wrong number of args for {function.name}- {counts}"
-            message = f"{function.signature} takes {len(parameters)} arguments"
+            message = f"{function.signature} takes {counted(len(parameters), 'argument')}"
             raise self.refuse(f"{message}, found {len(arguments)}", call, said=said)
-        inner = self.inside(function.scope.nested(), function.source)
+        inner = self.called(function, call)
         for parameter, argument in zip(parameters, arguments, strict=True):
             inner.give(parameter, argument)
         backup, self.world.backup = self.world.backup, None

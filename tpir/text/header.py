@@ -18,6 +18,19 @@ LONGEST = 2**20
 """Tokens: the largest context. What is known of rounding and overflow holds up to here."""
 
 
+def listed_vocabulary(text: str) -> tuple[str, ...]:
+    """The words of a list ``a,b,c``. Raises TpirError for an empty one, and for one given twice."""
+    words = tuple(text.split(","))
+    if not text:
+        raise TpirError("--vocab lists no tokens: give it words, a,b,c")
+    if "" in words:
+        raise TpirError(f"--vocab {text}: a word between commas is empty")
+    if len(set(words)) < len(words):
+        twice = next(word for k, word in enumerate(words) if word in words[:k])
+        raise TpirError(f"--vocab {text} lists {show_value(twice)} twice")
+    return words
+
+
 def states_inputs(file: File) -> bool:
     """Whether the file itself says vocabulary and context, and so needs no specialising."""
     return {"vocabulary", "context"} <= {item.keyword for item in file.header}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tpir.errors import counted
 from tpir.ir import expressions as ir
 from tpir.text import syntax
 from tpir.text.evaluate import Evaluator
@@ -22,7 +23,7 @@ def raw_expression(
             return ir.Literal(truth == "True")
         case syntax.Parameter(number=number):
             if not 1 <= number <= count:
-                message = f"${number}: this map has {count} operands"
+                message = f"${number}: this map has {counted(count, 'operand')}"
                 raise evaluator.refuse(message, expression)
             return ir.Argument(number - 1)
         case syntax.Group(inner=inner):

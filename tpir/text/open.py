@@ -18,6 +18,7 @@ from tpir.ir.ops import Aggregate, Always, Comparison, Indices, Map, Op, Or, Sel
 from tpir.ir.program import Node, Origin
 from tpir.ir.types import Selector, Width, number_bounds, size_of, values_of
 from tpir.ir.values import Value
+from tpir.span import Span
 from tpir.text.notes import NOWHERE, Place
 from tpir.text.rows import MOST_ROWS, RowReader
 from tpir.text.source import Source
@@ -26,20 +27,29 @@ from tpir.text.syntax import Syntax
 
 @dataclass(frozen=True)
 class Where:
-    """A piece of syntax in its text: what errors point at."""
+    """A piece of syntax in its text: what errors point at.
+
+    ``caller`` is the call that the function it stands in is run for.
+    """
 
     source: Source
     start: int
     end: int
+    caller: Span | None = None
 
     @classmethod
-    def of(cls, source: Source, syntax: Syntax | Where) -> Where:
+    def of(cls, source: Source, syntax: Syntax | Where, caller: Span | None = None) -> Where:
         """The place of a piece of syntax."""
-        return cls(source, syntax.start, syntax.end)
+        return cls(source, syntax.start, syntax.end, caller)
+
+    @property
+    def span(self) -> Span:
+        """The place, with the calls that led to it."""
+        return self.source.span(self.start, self.end, self.caller)
 
     def error(self, message: str, *notes: str) -> TpirError:
         """An error at this place."""
-        return self.source.error(message, self.start, self.end, *notes)
+        return TpirError(message, span=self.span, notes=notes)
 
 
 TOKENS_ASIS = "tokens_asis"
@@ -52,7 +62,8 @@ class OpenNode:
 
     ``label`` is the statement it stands in, ``name`` what it is called in programs if it has a name
     of its own, ``title`` what the prompt calls it: as in the original, assignment renames it.
-    ``number`` grows in the order of creation.
+    ``number`` grows in the order of creation. ``mentioned`` is where a text first names an input,
+    which is written nowhere itself.
     """
 
     op: OpenOp
@@ -65,12 +76,13 @@ class OpenNode:
     name: str | None = None
     place: Place = NOWHERE
     comments: tuple[str, ...] = ()
+    mentioned: Where | None = None
 
     @property
     def origin(self) -> Origin:
         """Where the node comes from: its place in a model, and in the text."""
         layer, part = self.place
-        return Origin(layer, part, self.where.source.span(self.where.start, self.where.end))
+        return Origin(layer, part, (self.mentioned or self.where).span)
 
 
 class Deferred(ABC):

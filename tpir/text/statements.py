@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tpir.errors import counted
 from tpir.text import syntax
 from tpir.text.evaluate import Evaluator
 from tpir.text.learned import NamedTable
@@ -188,6 +189,7 @@ def _parts(evaluator: Evaluator, assign: syntax.Assign, value: Thing) -> list[Th
         said = f"object of type '{kind}' has no len()"
         raise evaluator.refuse(message, assign, said=said, heading=Heading.WRONG)
     if len(value) != len(assign.names):
+        message = f"{len(assign.names)} names, but {counted(len(value), 'value')}"
         said = f"expected {len(assign.names)} values, but got: {len(value)}"
-        raise evaluator.refuse(said, assign)
+        raise evaluator.refuse(message, assign, said=said)
     return list(value)

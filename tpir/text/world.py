@@ -42,6 +42,8 @@ Draw = Callable[[OpenNode, tuple[Value, ...] | None], Applied]
 
 Load = Callable[["World", syntax.Load, Source, Scope], None]
 
+OnLoad = Callable[[syntax.File, Source], None]
+
 
 class World:
     """One elaboration: of a file, or of all that is typed at a prompt.
@@ -49,7 +51,8 @@ class World:
     ``labels`` are the header's. ``try_out`` is told each open node that an expression stands for,
     and may raise RaspError: the prompt tries them on its example, or on ``backup`` while what is
     applied to that is evaluated. ``draw`` is what the function of that name does. ``library`` runs
-    the standard library in the scope it is given, when a name of it is first asked for.
+    the standard library in the scope it is given, when a name of it is first asked for. ``on_load``
+    is told each file that ``load_file`` loads, before it runs.
     """
 
     def __init__(
@@ -61,13 +64,14 @@ class World:
         labels: Sequence[Value] = (),
         try_out: TryOut | None = None,
         draw: Draw | None = None,
+        on_load: OnLoad | None = None,
         most_steps: int = MOST_STEPS,
     ) -> None:
         self.labels = tuple(labels)
         self.builtins = builtins
         self.defined_later: Mapping[str, int] = {}
         self.backup: tuple[Value, ...] | None = None
-        self.draw, self.load = draw, load
+        self.draw, self.load, self.on_load = draw, load, on_load
         self._try_out = try_out
         self._library = library
         self.nodes: list[OpenNode] = []
@@ -185,6 +189,11 @@ class World:
         """Whether nodes are tried out."""
         return self._try_out is not None and not self._quiet
 
+    def mention(self, node: OpenNode, where: Where) -> None:
+        """Note where a text first names an input: what goes wrong with it is shown there."""
+        if node.mentioned is None and node.where is self._nowhere and not self._quiet:
+            node.mentioned = where
+
     def test(self, node: OpenNode, where: Where) -> None:
         """Try a node out, if nodes are. Raises RaspError, in the text that ``where`` stands in.
 
@@ -195,10 +204,10 @@ class World:
         try:
             self._try_out(node)
         except RaspError as error:
-            here = where.source.span(where.start, where.end)
-            if error.span is None or error.span.source == here.source:
+            here = where.span
+            is_input = error.span in [made.origin.span for made in self.inputs.values()]
+            if error.span is None or (error.span.source == here.source and not is_input):
                 raise
-            is_input = error.span.source == self._nowhere.source.name
             there = () if is_input else (f"it is computed at {error.span}",)
             notes = [*error.notes, *there]
             raise RaspError(
