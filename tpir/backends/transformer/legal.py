@@ -12,7 +12,10 @@ import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Domains
 from tpir.backends.transformer.selection import (
+    Bools,
+    ChosenKey,
     Conjunction,
+    Pair,
     Polynomial,
     Selections,
     TooManyTerms,
@@ -29,6 +32,8 @@ from tpir.ir.expressions import (
     Failure,
     IfElse,
     Literal,
+    Unary,
+    UnaryOp,
 )
 from tpir.ir.functions import (
     Domain,
@@ -59,7 +64,7 @@ from tpir.ir.ops import (
     offsets_of,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Selector, Width, is_mixed, values_of
+from tpir.ir.types import Bool, Real, Selector, Width, is_mixed, number_bounds, values_of
 from tpir.ir.values import Value, is_number, sorted_values, value_key
 
 NOTHING = "<nothing>"
@@ -83,7 +88,7 @@ class Legaliser:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.builder = Builder(program.header, share=True)
-        self.domains = Domains(program.context)
+        self.domains = Domains(program.context, self.is_mean)
         self.selections = Selections(self._finite, program.causal)
         self.new: dict[Node, Node] = {}
 
@@ -133,6 +138,8 @@ class Legaliser:
         """The conjunctions of a selector. Raises TpirError if they are too many."""
         try:
             return self.selections.terms(selector)
+        except ChosenKey as error:
+            raise refusal(user, f"{selector.name} combines a chosen key with others") from error
         except TooManyTerms as error:
             raise refusal(user, f"{selector.name} combines too many selectors") from error
 
@@ -140,6 +147,8 @@ class Legaliser:
         chosen, values = operands
         if not isinstance(chosen.op, Choose):
             selector = self._conjunctive(node, chosen)
+            if isinstance(default, str) and self._may_be_mean(selector, values):
+                return self._mean_or_word(node, default, selector, values)
             return self._add(node, Aggregate(default), selector, values)
         selector = self._conjunctive(node, chosen.operands[0])
         op, scored = chosen.op, chosen.operands[1:]
@@ -158,9 +167,27 @@ class Legaliser:
         table = Table.tabulate(domains, lambda value, other: other if value == NOTHING else value)
         return self._add(node, Map(table), found, first)
 
+    def is_mean(self, node: Node) -> bool:
+        """Whether an aggregate may be the mean of several numbers."""
+        selector, values = node.operands
+        return not isinstance(selector.op, Choose) and self._may_be_mean(selector, values)
+
+    def _may_be_mean(self, selector: Node, values: Node) -> bool:
+        if number_bounds(values.type) is None or isinstance(values.type, Bool):
+            return False
+        terms = self.terms(selector, selector)
+        return not (len(terms) == 1 and any(map(_is_one_position, terms[0][1].blocks.items())))
+
+    def _mean_or_word(self, node: Node, default: str, selector: Node, values: Node) -> Node:
+        """The mean, a word where nothing is selected."""
+        mean = self._add(node, Aggregate(0), selector, values, suffix="_mean")
+        count = self._width(node, selector)
+        nothing = Binary(BinaryOp.EQUAL, Argument(1), Literal(0))
+        return self._map(node, IfElse(Literal(default), nothing, Argument(0)), mean, count)
+
     def _needs_no_otherwise(self, op: Choose, selector: Node) -> bool:
         """Whether the first position wins where nothing is selected, or something always is."""
-        terms = self.selections.terms(selector)
+        terms = self.terms(selector, selector)
         blocks = len(terms[0][1].blocks) if len(terms) == 1 else 2
         if blocks != 1:
             return blocks == 0
@@ -194,6 +221,8 @@ class Legaliser:
         ]
         zero: Expression = Literal(0)
         expression = reduce(lambda a, b: Binary(BinaryOp.ADD, a, b), parts) if parts else zero
+        if isinstance(node.type, Real):
+            expression = Unary(UnaryOp.FLOAT, expression)
         return self._map(node, expression, *counts)
 
     def _as_selector(self, node: Node, term: Conjunction) -> Node:
@@ -317,6 +346,8 @@ class Legaliser:
         if values_of(node.type) is not None:
             return node
         values = self._finite(node)
+        if len(set(values)) < len(values):
+            raise refusal(node, "some of its values are equal numbers of different kinds")
         place = DictIndex(values, tuple(range(len(values))), Argument(0))
         return self._map(node, place, node, suffix="_place")
 
@@ -404,6 +435,12 @@ def _fitted_weights(weights: FeatureWeights, values: Domain | None) -> FeatureWe
 
 def _minimum(left: Expression, right: Expression) -> Expression:
     return IfElse(left, Binary(BinaryOp.LESS, left, right), right)
+
+
+def _is_one_position(block: tuple[Pair, Bools]) -> bool:
+    """Whether a block holds of one position at most, for each query."""
+    (keys, _), holds = block
+    return isinstance(keys.op, Indices) and bool((holds.sum(axis=0) <= 1).all())
 
 
 def _is_one(selector: Node) -> bool:

@@ -51,6 +51,9 @@ MAX_LABELS = 4_096
 MOST_OFF = 1e-6
 """A number that is an output is made of looked-up counts where it might be off by more."""
 
+TOLERANCE = 1e-4
+"""A number that is an output may be off by this; by this part of it, where it is larger than 1."""
+
 
 class Planner:
     """Plans one legalised program."""
@@ -147,10 +150,8 @@ class Planner:
                 return Mapped(self, node) if form is None else Summed(self, node, form)
             case SelectorWidth():
                 return self._count(node)
-            case Aggregate() if isinstance(node.operands[0].op, Choose) or not self._is_mean(node):
-                return Copied(self, node)
             case Aggregate():
-                return self._mean(node)
+                return self._mean(node) if self.legal.is_mean(node) else Copied(self, node)
         raise refusal(node, "it has no place in a Transformer")
 
     def _affine_form(self, node: Node) -> tuple[float, ...] | None:
@@ -168,9 +169,6 @@ class Planner:
             ):
                 return None
         return affine_form(function, len(node.operands))
-
-    def _is_mean(self, node: Node) -> bool:
-        return isinstance(node.type, Real)
 
     def _count(self, node: Node) -> Part:
         numbers = self.domain(node)
@@ -249,7 +247,7 @@ class Planner:
         if isinstance(given, NumberWeights):
             return [self.identity(operand)]
         by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
-        rows = [by_value[_key(v)] for v in self.domain(operand)]
+        rows = [by_value.get(_key(v), given.rows[0]) for v in self.domain(operand)]
         return [tuple(column) for column in zip(*rows, strict=True)]
 
     def _label_features(self, operand: Node, given: TableWeights | NumberWeights) -> list[Feature]:
@@ -278,7 +276,7 @@ class Planner:
                 number = self.feature(node, self.identity(node))
                 if self.budget.error(number) > MOST_OFF:
                     more = noisy([number]) - self.looked_up
-                    if more:
+                    if more or self.budget.error(number) > TOLERANCE:
                         raise TooInexact(node, more, "it is too rough a number")
                 return Readout(name, (number,), None)
         code = self.code(node)
