@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,6 @@ import tpir
 from tests.conftest import PROGRAMS
 from tests.examples.test_every_step import FILES, small
 from tests.strategies import programs
-from tests.tracr_cases import refused_by_tracr, tracr_cases
 from tpir.equiv.verdict import Answer
 from tpir.ir.program import Program
 
@@ -26,7 +24,7 @@ refused: Counter[str] = Counter()
 def test_every_example_is_proved_or_refused_by_name(name: str) -> None:
     program = tpir.optimise(small(name), level=2)
     if name in TOO_ROUGH:
-        with pytest.raises(tpir.TpirError, match="too rough to be told apart; try .*float64"):
+        with pytest.raises(tpir.TpirError, match=r"too rough to be told apart; try .*float64"):
             tpir.compile(program, target="transformer")
         return
     verdict = tpir.check(program, tpir.compile(program, target="transformer"))

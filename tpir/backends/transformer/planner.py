@@ -45,8 +45,12 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, Selector, number_bounds
 from tpir.ir.values import is_number
 
-MAX_LABELS = 4_096
-"""An output of more values is one number, not a logit for each."""
+MAX_LABELS = 512
+"""An output of more numbers is one logit, the number itself, and no longer exact.
+
+Which value it is, a line of logits 2 c x - c^2 tells from a code c: rounding leaves that exact for
+codes up to 512 times their smallest distance.
+"""
 
 MOST_OFF = 1e-6
 """A number that is an output is made of looked-up counts where it might be off by more."""
@@ -214,7 +218,10 @@ class Planner:
             return part_points
         domain = self.domain(node)
         if all(map(is_number, domain)) and len(set(domain)) == len(domain):
-            return tuple(float(v) for v in domain)
+            numbers = tuple(float(v) for v in domain)
+            nearest = min(np.diff(sorted(numbers)), default=1.0)
+            if max(map(abs, numbers)) <= MAX_LABELS * nearest:
+                return numbers
         return tuple(float(k) for k in range(len(domain)))
 
     def points(self, node: Node) -> Column | None:
@@ -241,6 +248,8 @@ class Planner:
 
     def _is_number(self, node: Node) -> bool:
         domain = self.domains(node)
+        if domain is not None and len(domain) > MAX_LABELS and not all(map(is_number, domain)):
+            raise refusal(node, f"it is an output of {len(domain)} different values")
         return domain is None or isinstance(node.type, Real) or len(domain) > MAX_LABELS
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
