@@ -413,7 +413,9 @@ class Lookup:
         head = Head(pairs, None, raw.slot + 1 + raw.slot % 2)
         for coordinate, column in zip(self.held.make(head.slot), self.values, strict=True):
             coordinate.at_bos = column[0]
-            head.written.append(Written(coordinate, at_key(column), column[0]))
+            value = at_key(column)
+            coordinate.error = planner.budget.error(value)
+            head.written.append(Written(coordinate, value, column[0]))
         planner.plan.heads.append(head)
 
 
