@@ -14,16 +14,9 @@ from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import Budget, TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
-from tpir.backends.transformer.parts import (
-    Copied,
-    Count,
-    Embedding,
-    Mapped,
-    Mean,
-    Part,
-    Summed,
-    slot_of_head,
-)
+from tpir.backends.transformer.maps import Mapped, Summed
+from tpir.backends.transformer.numbers import Count, Mean
+from tpir.backends.transformer.parts import Copied, Embedding, Part, slot_of_head
 from tpir.backends.transformer.plan import Plan, Readout, Written
 from tpir.backends.transformer.tables import affine_form
 from tpir.ir.functions import Domain, NumberWeights, ReluFunction, Table, TableWeights
