@@ -11,7 +11,7 @@ from tpir.ir.bounds import may_overflow
 from tpir.ir.expression_failures import expression_fails
 from tpir.ir.expressions import ORDERINGS
 from tpir.ir.functions import ReluFunction, Table
-from tpir.ir.infer import has_means
+from tpir.ir.infer import has_means, lacks_default
 from tpir.ir.ops import Aggregate, AggregateSum, Comparison, Map, Select, Uniform
 from tpir.ir.program import Node
 from tpir.ir.types import Categorical, Selector, Type, Width, is_mixed
@@ -35,7 +35,9 @@ def fails(node: Node) -> bool:
         case Uniform():
             return is_mixed(types[0])
         case Aggregate(default):
-            undefined = not has_means(node.operands[1].type, default)
+            if lacks_default(node.type, default):
+                return True
+            undefined = not has_means(types[1], node.type)
             return types[0] == Selector(Width.MANY) and (undefined or may_overflow(node, _LONGEST))
         case AggregateSum():
             return may_overflow(node, _LONGEST)

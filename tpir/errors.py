@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from tpir.span import Span
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: ``1 row``, ``2 rows``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class TpirError(Exception):
     """An error in what was asked: bad text, a bad file, what cannot become what was wanted.
 
     ``message`` is one line. ``span`` says where in a source text; ``notes`` are further lines, such
-    as the operands of an ill-typed op. The command line prints it and exits with status 2.
+    as the operands of an ill-typed op. The calls that led to the place are told after them. The
+    command line prints it and exits with status 2.
     """
 
     def __init__(
@@ -27,5 +33,6 @@ class TpirError(Exception):
         lines = [f"{where}{self.message}"]
         if self.span is not None and self.span.excerpt():
             lines.append(self.span.excerpt())
-        lines.extend(f"  note: {note}" for note in self.notes)
+        calls = self.span.calls() if self.span is not None else []
+        lines.extend(f"  note: {note}" for note in (*self.notes, *calls))
         return "\n".join(lines)

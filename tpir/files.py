@@ -1,12 +1,37 @@
-"""Writing files so that a reader never sees half of one, and nothing is overwritten by accident."""
+"""Reading text, and writing files: none is ever half there, none is overwritten by accident."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
 
 from tpir.errors import TpirError
+
+
+def read_text(path: Path) -> str:
+    """A text file as UTF-8. Raises TpirError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise TpirError(f"{path} is not a text file (UTF-8)") from None
+    except OSError as error:
+        raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def json_value(text: str, what: str) -> object:
+    """What a JSON text says. Raises TpirError, calling it ``what``, with the place of its fault."""
+    try:
+        found: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        line = "" if error.lineno == 1 else f"line {error.lineno}, "
+        raise TpirError(f"{what}: not JSON at {line}column {error.colno}") from None
+    except RecursionError:
+        raise TpirError(f"{what}: this JSON is nested too deeply") from None
+    except ValueError:
+        raise TpirError(f"{what}: this JSON holds a number that is too long") from None
+    return found
 
 
 def write_atomic(path: Path, content: str | bytes, *, force: bool = False) -> None:

@@ -76,6 +76,71 @@ def test_run_writes_failures_and_named_outputs(cli: Cli, tmp_path: Path) -> None
     )
 
 
+TRACED = """\
+same:
+        a b a
+    a | 1   1
+    b |   1
+    a | 1   1
+half: 1.0 0.5 1.0
+alone: False True False
+"""
+
+
+def test_run_traces_an_input(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "p.rasp"
+    path.write_text(
+        "same = select(tokens, tokens, ==);\nn = selector_width(same);\n"
+        "output half = n / 2;\noutput alone = n == 1;\n"
+    )
+    answer = cli("run", path, "--text", "aba", "--trace")
+    assert (answer.status, answer.err) == (0, "")
+    table, matrices = answer.out.split("┘\n")
+    assert matrices == TRACED
+    rows = [[c.strip() for c in r.strip("│").split("│")] for r in table.split("\n") if "│" in r]
+    assert [(row[0], row[2:]) for row in rows] == [
+        ("tokens", ['"a"', '"b"', '"a"']),
+        ("n", ["2", "1", "2"]),
+        ("half", ["1.0", "0.5", "1.0"]),
+        ("alone", ["False", "True", "False"]),
+    ]
+    assert json.loads(cli("run", path, "--text", "aba", "--trace", "--json").out) == {
+        "tokens": ["a", "b", "a"],
+        "sequences": {
+            "tokens": ["a", "b", "a"],
+            "n": [2, 1, 2],
+            "half": [1.0, 0.5, 1.0],
+            "alone": [False, True, False],
+        },
+        "selectors": {"same": [[0, 2], [1], [0, 2]]},
+        "outputs": {"half": [1.0, 0.5, 1.0], "alone": [False, True, False]},
+    }
+
+
+def test_a_trace_shows_how_far_a_program_came(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "p.rasp"
+    path.write_text("n = indices + 1;\nx = n / indices;\ny = x + 1;\n")
+    answer = cli("run", path, "--text", "ab", "--trace")
+    assert answer.status == 2
+    assert "division by zero" in answer.err
+    assert "│n " in answer.out
+    assert "│x " not in answer.out
+    answer = cli("run", path, "--text", "ab", "--trace", "--json")
+    assert (answer.status, json.loads(answer.out)["outputs"]) == (2, {"error": "division by zero"})
+
+
+def test_a_trace_is_of_a_program_on_one_input(cli: Cli, world: World, tmp_path: Path) -> None:
+    inputs = tmp_path / "in.jsonl"
+    inputs.write_text('["<s>", "a"]\n')
+    one = ("--tokens", "<s> a", "--trace")
+    assert "--trace shows one input" in cli("run", world.rasp, "--input", inputs, "--trace").err
+    assert "leave out -o" in cli("run", world.rasp, *one, "-o", tmp_path / "out").err
+    assert not (tmp_path / "out").exists()
+    assert "is emitted Python" in cli("run", world.python, *one).err
+    assert "│labels " in cli("run", world.weights, *one).out
+    assert "is not in the vocabulary" in cli("run", world.rasp, "--text", "x", "--trace").err
+
+
 def test_lower_opt_emit_compile_keep_the_meaning(cli: Cli, world: World, tmp_path: Path) -> None:
     lowered, small = tmp_path / "l.rasp", tmp_path / "s.rasp"
     assert cli("lower", world.weights, "-o", lowered).status == 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,6 +17,8 @@ import torch
 
 from tests.cli.conftest import TINY, Answer, Cli, World
 from tpir.cli import info
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def check_error(answer: Answer, *words: str) -> None:
@@ -178,11 +183,66 @@ def test_input_that_is_not_accepted(
     assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl"}
 
 
+def test_an_empty_input_is_called_so(cli: Cli, tmp_path: Path) -> None:
+    path, inputs = tmp_path / "p.rasp", tmp_path / "in.jsonl"
+    path.write_text("x = indices;\n")
+    inputs.write_text("[]\n")
+    for command in ("run", "show"):
+        check_error(cli(command, path, "--text", ""), "error: the input is empty\n")
+    check_error(cli("run", path, "--input", inputs), "error: the input is empty\n")
+    check_error(cli("run", path, "--text", "", "--vocab", "a"), "error: the input is empty\n")
+    inputs.write_text("[]\n[]\n")
+    check_error(cli("run", path, "--input", inputs), "error: all inputs are empty\n")
+    inputs.write_text('["a"]\n[]\n')
+    check_error(cli("run", path, "--input", inputs), "in.jsonl, input 2: the input is empty\n")
+
+
+@pytest.mark.parametrize(
+    ("vocab", "message"),
+    [
+        ("", "--vocab lists no tokens"),
+        ("a,,b", "--vocab a,,b: a word between commas is empty"),
+        ("a,", "--vocab a,: a word between commas is empty"),
+        ("a,b,a", '--vocab a,b,a lists "a" twice'),
+    ],
+)
+def test_a_list_of_tokens_has_each_once_and_none_empty(
+    cli: Cli, tmp_path: Path, vocab: str, message: str
+) -> None:
+    path = tmp_path / "p.rasp"
+    path.write_text("x = indices;\n")
+    check_error(cli("run", path, "--text", "a", "--vocab", vocab), message)
+
+
+def test_standard_input_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "p.rasp").write_text("x = indices;\n")
+    done = run_on(b"\xff\xfe", tmp_path)
+    assert done.stderr == b"error: standard input is not a text (UTF-8)\n"
+    assert run_on(b'\xef\xbb\xbf["a"]\n', tmp_path).stdout == b"[0]\n"
+    assert run_on(b"[]\n[\n", tmp_path).stderr.startswith(b"error: standard input, line 2: ")
+
+
+def run_on(standard_input: bytes, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """``tpir run p.rasp`` on what standard input holds."""
+    command = [sys.executable, "-m", "tpir.cli.main", "run", "p.rasp", "--input", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command,
+        input=standard_input,
+        capture_output=True,
+        cwd=folder,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("line", ["{", '{"tokens": 1}', '["a", null]', "3"])
 def test_lines_that_are_no_inputs(cli: Cli, world: World, tmp_path: Path, line: str) -> None:
     inputs = tmp_path / "in.jsonl"
     inputs.write_text(f'["<s>", "a"]\n{line}\n')
     check_error(cli("run", world.rasp, "--input", inputs), "line 2")
+    assert "Expecting" not in cli("run", world.rasp, "--input", inputs).err
     check_error(cli("eval", world.rasp, "--data", inputs), "line 1")
 
 

@@ -118,3 +118,13 @@ def test_a_failure_is_told_with_its_step(cli: Cli, tmp_path: Path) -> None:
     assert (answer.status, answer.out) == (2, "a b -0.5 -1.0\n")
     assert "stopped after 2 of 5 steps: " in answer.err
     assert "division by zero" in answer.err
+
+
+def test_what_misleads_is_said_once(cli: Cli, tmp_path: Path) -> None:
+    path = program(tmp_path, "not length == 5;")
+    answer = cli("generate", path, "--text", "ab", "--steps", 6)
+    assert answer.status == 0
+    assert answer.err.count("warning: ") == 1
+    strict = cli("generate", path, "--text", "ab", "--steps", 6, "--strict")
+    assert (strict.status, strict.out) == (2, "")
+    assert strict.err.startswith(f"error: {path}:1:1: not binds tighter than ==")

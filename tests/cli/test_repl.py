@@ -64,9 +64,19 @@ def test_programs_are_loaded_first_and_the_example_is_given(tmp_path: Path) -> N
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     done = run(b"a = 1;\n\xff\xfe;\n", folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.decode().startswith("error: the input is not UTF-8")
+    assert done.stderr == b"error: standard input is not a text (UTF-8)\n"
     missing = run("", "nope.rasp", folder=tmp_path)
-    assert b"could not find file: nope.rasp" in missing.stdout
+    assert (missing.returncode, missing.stderr) == (2, b"error: there is no file nope.rasp\n")
+    (tmp_path / "bad.rasp").write_bytes(b"\xff\xfe")
+    bad = run("", "bad.rasp", folder=tmp_path)
+    said = b"error: bad.rasp is not a text file (UTF-8)\n"
+    assert (bad.returncode, bad.stderr) == (2, said)
+
+
+def test_a_byte_order_mark_is_no_statement(tmp_path: Path) -> None:
+    done = run(b"\xef\xbb\xbfa = 3;\n", folder=tmp_path)
+    assert b"value: a =  3" in done.stdout
+    assert done.stderr == b""
 
 
 def test_an_empty_example_is_refused(cli: Cli) -> None:

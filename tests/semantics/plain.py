@@ -14,7 +14,7 @@ from tpir.ir.expressions import (
     evaluate,
 )
 from tpir.ir.functions import ReluFunction, Table, TableWeights
-from tpir.ir.infer import has_means
+from tpir.ir.infer import has_means, lacks_default
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -79,7 +79,9 @@ def _step(program: Program, node: Node, operands: list[list], tokens: tuple[Valu
     if isinstance(op, Choose):
         return [_choose(op, i, operands) for i in range(n)]
     if isinstance(op, Aggregate):
-        means = has_means(node.operands[1].type, op.default)
+        means = has_means(node.operands[1].type, node.type)
+        if lacks_default(node.type, op.default) and [] in operands[0]:
+            raise Failure(MIXED_TYPES)
         return [_mean([operands[1][j] for j in row], op.default, means) for row in operands[0]]
     if isinstance(op, Uniform):
         if len({isinstance(value, str) for value in operands[0]}) > 1:

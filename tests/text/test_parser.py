@@ -142,7 +142,11 @@ def test_needs_specialising() -> None:
 
 
 def test_deep_nesting_is_an_error() -> None:
-    for text in ("(" * 3000 + "1" + ")" * 3000, "tokens" + " + 1" * 3000, "-" * 3000 + "tokens"):
+    for text in (
+        "(" * 10000 + "1" + ")" * 10000,
+        "tokens" + " + 1" * 10000,
+        "-" * 10000 + "tokens",
+    ):
         with pytest.raises(TpirError, match="nested too deeply"):
             parse(f"x = {text};", vocabulary=(0, 1), context=3)
 

@@ -49,7 +49,7 @@ def test_pooled_examples_have_one_label(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"tokens": ["a", "b"], "labels": ["x"]}\n\n')
     assert read_examples(path, pooled=True).labels == (("x",),)
-    with pytest.raises(TpirError, match="line 1: 1 labels where 2 belong"):
+    with pytest.raises(TpirError, match="line 1: 1 label, where 2 belong"):
         read_examples(path)
 
 
@@ -78,5 +78,5 @@ def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
         read_examples(tmp_path / "none.jsonl")
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TpirError, match="cannot read"):
+    with pytest.raises(TpirError, match="is not a text file"):
         read_examples(binary)

@@ -50,6 +50,31 @@ def test_table_has_all_rows_and_can_leave_out_selectors() -> None:
     assert len(page.findall("tr")) == 1 + len(trace.rows)
 
 
+def test_a_selector_is_a_matrix() -> None:
+    rows = {row.name: row for row in trace_of(small_program(), ("b", "a", "b")).rows}
+    assert rows["select"].matrix(["b", "a", "b"]) == [
+        "    b a b",
+        "b |   1",
+        "a | 1   1",
+        "b | 1   1",
+    ]
+    assert rows["choose"].matrix(["b", "aaa", '" "']) == [
+        '        b aaa " "',
+        "  b |       1",
+        "aaa |   1",
+        '" " |   1',
+    ]
+
+
+def test_what_fails_and_what_follows_is_not_shown() -> None:
+    b = Builder(Header(("a",), 3))
+    indices = b.add(Indices())
+    bad = b.add(Map(Binary(BinaryOp.DIVIDE, Literal(1), Argument(0))), [indices], name="bad")
+    more = b.add(Map(Binary(BinaryOp.ADD, Literal(1), Argument(0))), [bad], name="more")
+    trace = trace_of(b.build({"output": more}), ("a", "a"))
+    assert [row.name for row in trace.rows] == ["indices"]
+
+
 def test_failure_is_said() -> None:
     b = Builder(Header(("a",), 3))
     indices = b.add(Indices())

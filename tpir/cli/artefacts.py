@@ -12,9 +12,9 @@ from tpir.equiv.artefact import (
     ReadOptions,
     load_artefact,
     name_of,
-    read_text,
 )
 from tpir.errors import TpirError
+from tpir.files import read_text
 from tpir.ir.program import Program
 from tpir.ir.values import Value, distinct, value_key
 from tpir.text import needs_specialising
@@ -51,17 +51,22 @@ def is_text(path: Path) -> bool:
 
 
 def specialised(path: Path, options: ReadOptions, inputs: Sequence[Sequence[Value]]) -> ReadOptions:
-    """Options that specialise a .rasp file without a header to the inputs it is to be run on."""
+    """Options that specialise a .rasp file without a header to the inputs it is to be run on.
+
+    Raises TpirError where these are empty.
+    """
     if not is_text(path):
         return options
     if not needs_specialising(read_text(path), name=str(path)):
         return options
     tokens = distinct(token for row in inputs for token in row)
-    longest = max((len(row) for row in inputs), default=0)
+    longest = max(map(len, inputs))
+    if not longest:
+        raise TpirError("the input is empty" if len(inputs) == 1 else "all inputs are empty")
     return replace(
         options,
-        vocabulary=options.vocabulary or tokens or None,
-        context=options.context or longest or None,
+        vocabulary=options.vocabulary or tokens,
+        context=options.context or longest,
     )
 
 

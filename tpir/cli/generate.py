@@ -11,17 +11,18 @@ import typer
 
 from tpir.cli.artefacts import is_text, load, specialised
 from tpir.cli.console import show_json, write
-from tpir.cli.inputs import in_vocabulary, run_all, tokens_given
+from tpir.cli.inputs import in_vocabulary, plain, run_all, tokens_given
 from tpir.cli.options import (
     Accepts,
     ArtefactPath,
     Json,
     MaxLength,
     OutputName,
+    Strict,
     Vocab,
     read_options,
 )
-from tpir.cli.run import Text, Tokens, plain
+from tpir.cli.run import Text, Tokens
 from tpir.equiv.artefact import Artefact, ReadOptions
 from tpir.errors import TpirError
 from tpir.ir.values import Value, show_value, value_key
@@ -44,6 +45,7 @@ def generate(
     max_length: MaxLength = None,
     accepts: Accepts = None,
     output: OutputName = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Run an artefact on its own output: what it gives at the last position is the next token.
@@ -61,7 +63,7 @@ def generate(
     given = tokens_given(tokens, text)
     if not given:
         raise TpirError("give the beginning: --tokens or --text")
-    options = read_options(vocab, max_length, accepts, output)
+    options = read_options(vocab, max_length, accepts, output, strict=strict)
     found, failure = list(given), None
     try:
         for token in _next_tokens(artefact, options, found):
@@ -96,7 +98,8 @@ def _next_tokens(path: Path, options: ReadOptions, tokens: list[Value]) -> Itera
         yield _grown(value, tokens) if grows else _known(value, loaded.vocabulary)
         fitted = specialised(path, asked, [tokens])
         if fitted != wanted:
-            wanted, loaded = fitted, load(path, fitted)
+            wanted = fitted
+            loaded = load(path, replace(fitted, warn=None))  # what there was to warn of is said
 
 
 def _last_value(artefact: Artefact, tokens: Sequence[Value], output: str | None) -> Value:

@@ -20,7 +20,8 @@ from tpir.cli.options import (
     Vocab,
     read_options,
 )
-from tpir.equiv.artefact import Artefact, Kind, read_text
+from tpir.equiv.artefact import Artefact, Kind
+from tpir.files import read_text
 from tpir.ir.values import show_value
 from tpir.passes.base import size_of_program
 from tpir.text import print_program

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 
 from tpir.cli.console import STDOUT, Advance
-from tpir.equiv.artefact import Artefact, read_text
+from tpir.equiv.artefact import Artefact
 from tpir.errors import TpirError
+from tpir.files import json_value, read_text
 from tpir.ir.values import Value, show_value
 from tpir.semantics.interpreter import Outcome
 
@@ -39,23 +40,39 @@ def in_vocabulary(words: Sequence[Value], vocabulary: Sequence[Value]) -> tuple[
     )
 
 
+def take_utf8() -> None:
+    """Have standard input read as UTF-8, with or without a byte order mark, whatever the locale."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
+
+
+def _standard_input() -> str:
+    take_utf8()
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise TpirError("standard input is not a text (UTF-8)") from None
+
+
+def name_of_inputs(path: Path) -> str:
+    """What errors call a file of inputs."""
+    return "standard input" if path == STDOUT else str(path)
+
+
 def read_inputs(path: Path) -> Inputs:
     """One JSON array of tokens a line; ``-`` is standard input. Raises TpirError with the line."""
-    text = sys.stdin.read() if path == STDOUT else read_text(path)
-    inputs: Inputs = []
+    text = _standard_input() if path == STDOUT else read_text(path)
+    inputs, name = Inputs(), name_of_inputs(path)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            inputs.append(_tokens_of(line, f"{path}, line {number}"))
+            inputs.append(_tokens_of(line, f"{name}, line {number}"))
     if not inputs:
-        raise TpirError(f"{path} holds no inputs")
+        raise TpirError(f"{name} holds no inputs")
     return inputs
 
 
 def _tokens_of(line: str, where: str) -> tuple[Value, ...]:
-    try:
-        row: object = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{where}: not JSON: {error}") from None
+    row = json_value(line, where)
     if not isinstance(row, list) or not all(isinstance(t, str | int | float) for t in row):
         raise TpirError(f"{where}: expected a JSON array of tokens")
     return tuple(row)
@@ -105,3 +122,8 @@ def as_json(outcome: Outcome) -> object:
         return {"error": outcome.failure}
     rows = {name: list(values) for name, values in outcome.values.items()}
     return next(iter(rows.values())) if len(rows) == 1 else rows
+
+
+def plain(value: Value) -> str:
+    """A value as a person reads it among others: words without quotes where they are plain."""
+    return value if isinstance(value, str) and value.split() == [value] else show_value(value)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from pathlib import Path
 
-from tpir.equiv.artefact import read_text
-from tpir.errors import TpirError
+from tpir.errors import TpirError, counted
+from tpir.files import json_value, read_text
 
 Tokens = tuple[str, ...]
 Labels = tuple[str | None, ...]
@@ -42,10 +41,7 @@ def _text(path: Path) -> str:
 
 
 def _row(line: str, where: str) -> tuple[Tokens, Labels]:
-    try:
-        row: object = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{where}: not JSON: {error}") from None
+    row = json_value(line, where)
     if not isinstance(row, dict):
         raise TpirError(f'{where}: expected {{"tokens": [...], "labels": [...]}}')
     tokens, labels = row.get("tokens"), row.get("labels", row.get("gold"))
@@ -56,5 +52,6 @@ def _row(line: str, where: str) -> tuple[Tokens, Labels]:
     if not isinstance(labels, list) or not all(x is None or isinstance(x, str) for x in labels):
         raise TpirError(f"{where}: labels must be a list of strings, null where there is no label")
     if len(labels) not in (1, len(tokens)):
-        raise TpirError(f"{where}: {len(labels)} labels for {len(tokens)} tokens")
+        labelled = f"{counted(len(labels), 'label')} for {counted(len(tokens), 'token')}"
+        raise TpirError(f"{where}: {labelled}")
     return tuple(tokens), tuple(labels)

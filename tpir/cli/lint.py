@@ -10,7 +10,7 @@ import typer
 from tpir.cli.console import say, show, show_json
 from tpir.cli.options import Json
 from tpir.cli.verdicts import WRONG
-from tpir.equiv.artefact import read_text
+from tpir.files import read_text
 from tpir.text.lint import LintWarning, lint
 from tpir.text.parser import parse_syntax
 from tpir.text.source import Source

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tpir.cli.console import say
-from tpir.equiv.artefact import ReadOptions, read_text
+from tpir.equiv.artefact import ReadOptions
 from tpir.errors import TpirError
+from tpir.files import json_value, read_text
 from tpir.ir.values import Value
+from tpir.text.header import listed_vocabulary
 
 ArtefactPath = Annotated[
     Path,
@@ -105,17 +106,14 @@ def _vocabulary(vocab: str | None) -> tuple[tuple[Value, ...] | None, Path | Non
     if vocab is None:
         return None, None
     if not vocab.endswith(".json"):
-        return tuple(vocab.split(",")), None
+        return listed_vocabulary(vocab), None
     path = Path(vocab)
     return _vocabulary_of_file(path), path
 
 
 def _vocabulary_of_file(path: Path) -> tuple[Value, ...]:
     """The tokens of a JSON file: a list of them, or an object that has them as ``tokens``."""
-    try:
-        content: object = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{path} is not JSON: {error}") from None
+    content = json_value(read_text(path), str(path))
     tokens = content.get("tokens") if isinstance(content, dict) else content
     if not isinstance(tokens, list) or not all(isinstance(t, str | int | float) for t in tokens):
         raise TpirError(f'{path}: expected a list of tokens, or {{"tokens": [...]}}')

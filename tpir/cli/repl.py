@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tpir.cli.inputs import take_utf8
 from tpir.errors import TpirError
 from tpir.repl.console import banner, lines_of, run_lines, shown_on, typed
 from tpir.repl.reply import Reply
@@ -55,8 +55,7 @@ def repl(
         if terminal:
             _run_on_terminal(session, show)
         else:
-            if isinstance(sys.stdin, TextIOWrapper):
-                sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+            take_utf8()
             run_lines(session, lines_of(sys.stdin, sys.stdout), show)
     except BrokenPipeError:  # nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,8 +12,8 @@ import typer
 from tpir.cli.console import progress, say, show, show_json
 from tpir.cli.options import Force, Json
 from tpir.cli.train_on import Source, train_on
-from tpir.equiv.artefact import read_text
 from tpir.errors import TpirError
+from tpir.files import read_text
 
 if TYPE_CHECKING:
     from tpir.training.loop import Progress

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tpir.equiv.python_process import PythonProcess
 from tpir.equiv.runners import ProcessRunner, ProgramRunner, Runner
 from tpir.errors import TpirError
+from tpir.files import read_text
 from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.semantics.program_space import canonical_form, input_space
@@ -194,16 +195,6 @@ def name_of(path: Path) -> str:
     stem = path.resolve().name.split(".")[0]
     name = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
     return name if name and not name[0].isdigit() else f"_{name}"
-
-
-def read_text(path: Path) -> str:
-    """A text file as UTF-8. Raises TpirError."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise TpirError(f"{path} is not a text file (UTF-8)") from None
-    except OSError as error:
-        raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _program(path: Path, options: ReadOptions) -> Artefact:

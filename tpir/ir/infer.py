@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence as Listing
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from tpir.errors import TpirError
 from tpir.ir.expression_types import ExpressionTypeError, check_ordered, type_of_expression
@@ -35,6 +38,7 @@ from tpir.ir.ops import (
     operand_kinds,
 )
 from tpir.ir.types import (
+    MAX_JOINED,
     Bool,
     Categorical,
     Integer,
@@ -51,7 +55,7 @@ from tpir.ir.types import (
     type_of_values,
     values_of,
 )
-from tpir.ir.values import Value, same_value, show_value
+from tpir.ir.values import Value, same_value
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,8 @@ def _select(op: Select, types: Listing[Type]) -> Selector:
 
 
 def _choose(op: Choose, types: Listing[Type]) -> Selector:
+    if isinstance(op.order, tuple) and len(set(op.order)) < len(op.order):
+        raise TypeProblem("an order lists an offset twice")
     if op.score is not None:
         expect_domain(types[1], op.score.keys, "the score's keys")
         expect_domain(types[2], op.score.queries, "the score's queries")
@@ -193,20 +199,59 @@ def _aggregate(op: Aggregate, selector: Type, values: Type, context: int) -> Seq
         raise TypeProblem("a default is needed: the selector may select nothing")
     joined = join(values, type_of_values((op.default,))) or join(values, Categorical((op.default,)))
     if joined is None:
-        raise TypeProblem(f"values of type {values}, but the default is {show_value(op.default)}")
-    if selector.width is Width.AT_MOST_ONE:
-        return joined
-    if not has_means(values, op.default):
+        return Real()  # words among unbounded numbers: the default itself is a failure
+    if selector.width is Width.AT_MOST_ONE or not _are_averaged(values):
         return joined  # several selected keys are a failure
+    if isinstance(op.default, str):
+        return _means_and_word(values, op.default, context) or joined
     if is_integral(values):
         _aggregate_sum(selector, values, context)  # the total before the division must be exact
     return Real()
 
 
-def has_means(values: Type, default: Value | None) -> bool:
-    """Whether the mean of several selected values is defined: of numbers, not of truth values."""
-    is_word = isinstance(default, str)
-    return number_bounds(values) is not None and not isinstance(values, Bool) and not is_word
+def has_means(values: Type, result: Type) -> bool:
+    """Whether the mean of several selected values is defined: of numbers, not of truth values.
+
+    Beside a word as the default it is where the type of the result lists all means.
+    """
+    if isinstance(result, Categorical):
+        return is_integral(values) and any(isinstance(value, float) for value in result.domain)
+    return isinstance(result, Real) and _are_averaged(values)
+
+
+def _are_averaged(values: Type) -> bool:
+    return number_bounds(values) is not None and not isinstance(values, Bool)
+
+
+def lacks_default(result: Type, default: Value | None) -> bool:
+    """Whether the type of an ``aggregate`` cannot hold its default, so that using it is a failure.
+
+    It is so for a word beside unbounded numbers.
+    """
+    return isinstance(result, Real) and isinstance(default, str)
+
+
+def _means_and_word(values: Type, word: str, context: int) -> Categorical | None:
+    """Whole numbers, a word and the means of up to ``context`` of them, which come last, sorted.
+
+    None if they are too many for a finite type.
+    """
+    domain, bounds = values_of(values) or (), number_bounds(values)
+    if not is_integral(values) or bounds is None or size_of(values) != len(domain):
+        return None
+    means = _means(int(bounds[0]), int(bounds[1]), context)
+    return None if means is None else Categorical((*domain, word, *means))
+
+
+@lru_cache(maxsize=64)
+def _means(lo: int, hi: int, most: int) -> tuple[float, ...] | None:
+    """The means of 2 to ``most`` whole numbers between two, sorted; None for too many."""
+    found = np.empty(0)
+    for count in range(2, most + 1):
+        if count * (hi - lo) > MAX_JOINED or len(found) > MAX_JOINED:
+            return None
+        found = np.union1d(found, np.arange(count * lo, count * hi + 1) / count)
+    return tuple(found.tolist()) if len(found) <= MAX_JOINED else None
 
 
 def _aggregate_sum(selector: Type, values: Type, context: int) -> Sequence:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from functools import cached_property
 
 from tpir.errors import TpirError
+from tpir.span import shortened
 
 Value = str | int | float | bool
 """One element of a sequence (``bool`` is listed for the reader: it is a kind of ``int``)."""
@@ -53,7 +54,9 @@ def check_value(value: object, what: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise TpirError(f"{what}: {value!r} is not a finite number")
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise TpirError(f"{what}: {value!r} is beyond 2^53, where ints are not exact in float64")
+        raise TpirError(
+            f"{what}: {shortened(repr(value))} is beyond 2^53, where ints are not exact in float64"
+        )
     if isinstance(value, str) and not value.isprintable() and _is_surrogate(value):
         raise TpirError(f"{what}: {value!r} cannot be written as UTF-8")
 

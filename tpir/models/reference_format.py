@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tpir.errors import TpirError
-from tpir.files import check_writable, write_atomic
+from tpir.files import check_writable, json_value, read_text, write_atomic
 from tpir.models.config import TransformerProgramConfig
 from tpir.models.safetensors_format import string_list
 from tpir.models.state import StateReader
@@ -193,12 +193,7 @@ def _is_exotic(tensor: Tensor) -> bool:
 
 
 def _json_object(path: Path) -> dict[str, object]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TpirError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise TpirError(f"{path} is not JSON: {error}") from error
+    value = json_value(read_text(path), str(path))
     if not isinstance(value, dict):
         raise TpirError(f"{path} is not a JSON object")
     return value

@@ -16,6 +16,7 @@ from tpir.ir.types import Selector
 from tpir.ir.values import Value, distinct, show_value
 from tpir.repl.export import free_path, program_of, specialised_type
 from tpir.repl.reply import Reply, refusal
+from tpir.text.header import listed_vocabulary
 from tpir.text.open import OpenNode
 from tpir.text.scope import Thing, describe_thing, kind_of
 from tpir.view.graph import picture
@@ -96,7 +97,7 @@ def _order(text: str) -> _Order:
             raise TpirError(f"there is no option {word}: try --vocab, --max-length, --force")
         else:
             arguments.append(word)
-    vocabulary = tuple(given["--vocab"].split(",")) if "--vocab" in given else None
+    vocabulary = listed_vocabulary(given["--vocab"]) if "--vocab" in given else None
     context = _whole(given["--max-length"]) if "--max-length" in given else None
     return _Order(tuple(arguments), vocabulary, context, given.get("--target"), force)
 

@@ -43,8 +43,8 @@ def lines_of(stream: TextIO, out: TextIO) -> ReadLine:
         out.flush()
         try:
             line = stream.readline()
-        except UnicodeDecodeError as error:
-            raise TpirError(f"the input is not UTF-8: {error}") from None
+        except UnicodeDecodeError:
+            raise TpirError("standard input is not a text (UTF-8)") from None
         if not line:
             out.write("\n")
             return None

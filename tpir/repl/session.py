@@ -19,7 +19,7 @@ from tpir.repl.words import SEQUENCE
 from tpir.text import syntax
 from tpir.text.builtins import BUILTINS
 from tpir.text.evaluate import Evaluator
-from tpir.text.loading import SUFFIX, find_source, no_file, run_library
+from tpir.text.loading import SUFFIX, find_source, is_library, run_library
 from tpir.text.notes import Notes, notes_of
 from tpir.text.open import OpenNode
 from tpir.text.problems import RaspError
@@ -142,10 +142,15 @@ class Session:
         return list(self.replies(text))
 
     def load(self, path: Path) -> Iterator[Reply]:
-        """Load a file, as if it were said."""
+        """Load a file, as if it were said. Raises TpirError where there is none."""
         name = str(path.with_suffix("") if path.suffix == SUFFIX else path)
-        load = syntax.Load(0, 0, name)
-        yield from self._take([Read(syntax.File((), (load,)), Source("<load>", ""))])
+        text = f'load "{name}";'
+        load, source = syntax.Load(0, len(text), name), Source("<arguments>", text)
+        try:
+            find_source(load, source)
+        except TpirError as error:
+            raise TpirError(error.message) from None
+        yield from self._take([Read(syntax.File((), (load,)), source)])
 
     def drop(self) -> None:
         """Forget a statement that is not finished."""
@@ -258,9 +263,7 @@ class Session:
 
     def _load(self, world: World, load: syntax.Load, source: Source, scope: Scope) -> None:
         """Run a file to its end, whatever fails in it; then show what it defined."""
-        found = find_source(load.path, source)
-        if found is None:
-            raise no_file(load, source)
+        found = find_source(load, source)
         if found in self._loading:
             place = source.span(load.start, load.end)
             raise TpirError("files load each other in a circle", span=place)
@@ -269,7 +272,7 @@ class Session:
         inner = Scope(world.base, load.path, exported_to=scope)
         self._loading.append(found)
         try:
-            with self._examples_off():
+            with self._examples_off(), self._names_free(found):
                 for piece in read_all(found):
                     for _ in self._run(piece, inner):
                         pass
@@ -279,6 +282,17 @@ class Session:
                 self._show_stored()
         finally:
             self._loading.pop()
+
+    @contextmanager
+    def _names_free(self, text: Source) -> Iterator[None]:
+        """While a text is run: a library of tpir's may give its own names again."""
+        before = self.protected
+        if is_library(text):
+            self.protected = frozenset()
+        try:
+            yield
+        finally:
+            self.protected = before
 
     @contextmanager
     def _examples_off(self) -> Iterator[None]:

@@ -8,8 +8,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tpir.ir.expressions import MEAN_OF_WORDS, NOT_A_NUMBER
-from tpir.ir.types import Bool, Integer, Real, Type, is_integral, number_bounds, values_of
+from tpir.ir.expressions import MEAN_OF_WORDS, MIXED_TYPES, NOT_A_NUMBER
+from tpir.ir.infer import has_means, lacks_default
+from tpir.ir.types import (
+    Bool,
+    Categorical,
+    Integer,
+    Real,
+    Type,
+    is_integral,
+    number_bounds,
+    values_of,
+)
 from tpir.ir.values import Value
 from tpir.semantics.columns import (
     BOOL,
@@ -31,13 +41,16 @@ Result = tuple[Column, Codes | None]
 
 def aggregate(selector: object, values: Column, default: Value | None, type_: Type) -> Result:
     """One selected: its value. None: the default. Several: the mean, or a failure for words."""
+    unheld = lacks_default(type_, default)
+    filler = 0 if unheld else default
     if isinstance(selector, HardSelection):
-        return _gather(selector, values, default, type_), None
+        missing = marked(selector.position < 0, MIXED_TYPES) if unheld else None
+        return _gather(selector, values, filler, type_), missing
     assert default is not None
     counts: list[Counts] = []
     firsts: list[NDArray[np.intp]] = []
     totals: list[NDArray[np.int64] | NDArray[np.float64]] = []
-    add = _adder(values) if isinstance(type_, Real) else None
+    add = _adder(values) if has_means(values.type, type_) else None
     for _, matrix in selection_of(selector).blocks():
         counts.append(_count(matrix))
         firsts.append(matrix.argmax(axis=1))
@@ -46,17 +59,30 @@ def aggregate(selector: object, values: Column, default: Value | None, type_: Ty
             totals.append(add(matrix) if (counts[-1] > 1).any() else np.zeros(shape))
     count = np.concatenate(counts).astype(np.int32)
     first = HardSelection(np.where(count > 0, np.concatenate(firsts), -1), total=False)
-    single = _gather(first, values, default, type_)
+    single = _gather(first, values, filler, type_)
     several = count > 1
     if add is None:
         return single, marked(several, MEAN_OF_WORDS)
     total = np.concatenate(totals)
-    data = np.where(several, total / np.maximum(count, 1), single.data)
+    means: NDArray[np.float64] = np.divide(total, np.maximum(count, 1), dtype=np.float64)
+    if isinstance(type_, Categorical):
+        codes = np.where(several, _codes_of_means(means, type_), single.data)
+        return Column(type_, codes.astype(code_dtype(len(type_.domain)))), None
+    data = np.where(several, means, single.data)
     failed = marked(~np.isfinite(total), NOT_A_NUMBER)
+    if unheld:
+        failed = np.where(count == 0, marked(count == 0, MIXED_TYPES), failed)
     if single.tags is None:
         return Column(type_, data), failed
     tags = np.where(several, np.uint8(FLOAT), single.tags)
     return Column(type_, data, tags if tags.any() else None), failed
+
+
+def _codes_of_means(means: NDArray[np.float64], type_: Categorical) -> NDArray[np.intp]:
+    """Means as codes of a type that lists them last, sorted."""
+    listed = np.array([value for value in type_.domain if isinstance(value, float)])
+    codes: NDArray[np.intp] = np.searchsorted(listed, means) + len(type_.domain) - len(listed)
+    return codes
 
 
 def _gather(selector: HardSelection, values: Column, default: Value | None, type_: Type) -> Column:

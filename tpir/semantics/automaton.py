@@ -61,6 +61,9 @@ class Automaton:
         table[0] = self.accepting
         for r in range(most):
             table[r + 1] = table[r][self.step].any(axis=1)
+            if (table[r + 1] == table[r]).all():  # and so it stays
+                table[r + 2 :] = table[r]
+                break
         return table
 
     def counts(self, most: int) -> list[int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tpir.errors import TpirError
-from tpir.ir.ops import Map, Select, Uniform
+from tpir.ir.expressions import MEAN_OF_WORDS
+from tpir.ir.ops import Aggregate, Map, Select, Uniform
 from tpir.ir.program import Node
+from tpir.ir.types import is_integral
 from tpir.ir.values import Value, show_value
 from tpir.semantics.columns import Column
 from tpir.semantics.failures import FAILURES
@@ -18,8 +21,28 @@ from tpir.semantics.selection import selection_of
 
 FAILS = "the program fails on this input"
 
+UNCHECKED = "_unchecked"
+"""What is added to the name of a sequence that is checked not to mix words with other values."""
+
+_LONGEST = 40
+"""At most this many characters of the text stand for a name."""
+
 _SHOWN = 4
 """At most this many selected values are shown."""
+
+
+def called(node: Node) -> str:
+    """What the text that a node comes from calls it: its name there, else the words of the text."""
+    if isinstance(node.op, Uniform):
+        return called(node.operands[0])
+    span = node.origin.span if node.origin else None
+    if span is None or not span.text:
+        return node.name
+    for name in (node.name, node.name.removesuffix(UNCHECKED)):
+        if re.search(rf"\b{re.escape(name)}\b", span.text):
+            return name
+    words = span.text[span.column - 1 :][: span.width]
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
 
 
 @dataclass(frozen=True)
@@ -51,12 +74,22 @@ class FirstFailure:
         return TpirError(
             f"{FAILS}: {self.kind}",
             span=self.node.origin.span if self.node.origin else None,
-            notes=(f"in {self.node.name}{where}" + (f": {given}" if given else ""),),
+            notes=(
+                f"in {called(self.node)}{where}" + (f": {given}" if given else ""),
+                *self._why(),
+            ),
         )
+
+    def _why(self) -> Iterator[str]:
+        """What the kind of failure alone does not say."""
+        if self.kind != MEAN_OF_WORDS or not isinstance(self.node.op, Aggregate):
+            return
+        if isinstance(self.node.op.default, str) and is_integral(self.node.operands[1].type):
+            yield "these numbers have too many means to stand beside a word: give 0 as the default"
 
     def _words(self, reading: Reading) -> str:
         elsewhere = "" if reading.position == self.position else f" at position {reading.position}"
-        return f"{reading.operand.name} is {show_value(reading.value)}{elsewhere}"
+        return f"{called(reading.operand)} is {show_value(reading.value)}{elsewhere}"
 
 
 def blame(machine: Machine, nodes: Iterable[Node]) -> FirstFailure | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tpir.ir.expressions import BinaryOp
-from tpir.text.scope import Thing, is_atom
+from tpir.text.scope import Thing, is_atom, kind_of
 from tpir.text.syntax import Sign
 
 LONGEST_INTEGER = 4096
@@ -52,7 +52,7 @@ def binary(op: BinaryOp, left: Thing, right: Thing) -> Thing:
     try:
         result = OPERATORS[op](left, right)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise PythonProblem(str(error)) from None
+        raise PythonProblem(_in_words(error, left, right)) from None
     return _checked(result)
 
 
@@ -63,7 +63,7 @@ def unary(sign: Sign, operand: Thing) -> Thing:
     try:
         return _checked(-operand if sign is Sign.MINUS else +operand)  # type: ignore[operator]
     except TypeError as error:
-        raise PythonProblem(str(error)) from None
+        raise PythonProblem(_in_words(error, operand)) from None
 
 
 def rounded(operand: Thing) -> Thing:
@@ -71,7 +71,16 @@ def rounded(operand: Thing) -> Thing:
     try:
         return round(operand)  # type: ignore[arg-type]
     except (TypeError, ArithmeticError, ValueError) as error:
-        raise PythonProblem(str(error)) from None
+        raise PythonProblem(_in_words(error, operand)) from None
+
+
+def _in_words(error: Exception, *operands: Thing) -> str:
+    """What Python says, with words for what Python does not know: functions, sequences, …"""
+    words = str(error)
+    for thing in operands:
+        if not isinstance(thing, str | int | float | list | dict):
+            words = re.sub(rf"(?:type )?'?\b{type(thing).__name__}\b'?", kind_of(thing), words)
+    return words.replace("doesn't define __round__ method", "cannot be rounded")
 
 
 def _check_size(op: BinaryOp, left: Thing, right: Thing) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tpir.ir import expressions as ir
 from tpir.ir.ops import (
     AggregateSum,
     Always,
@@ -31,6 +30,7 @@ from tpir.text.learned import (
     ScoredChoose,
     TableMap,
 )
+from tpir.text.map_expression import raw_expression
 from tpir.text.open import OpenAggregate, OpenNode
 from tpir.text.scope import Applied, Builtin, Thing, describe_thing, kind_of
 
@@ -177,7 +177,11 @@ def _order(evaluator: Evaluator, expression: syntax.Expression) -> Order:
         for item, offset in offsets:
             if not isinstance(offset, int) or isinstance(offset, bool):
                 raise evaluator.refuse("an offset is a whole number", item)
-        return tuple(offset for _, offset in offsets if isinstance(offset, int))
+        found = tuple(offset for _, offset in offsets if isinstance(offset, int))
+        for place, (item, _) in enumerate(offsets):
+            if found[place] in found[:place]:
+                raise evaluator.refuse(f"offset {found[place]} is listed twice", item)
+        return found
     raise evaluator.refuse(
         "an order is closest, first, last or a list of offsets such as [-1, 1, 0]", expression
     )
@@ -264,6 +268,7 @@ def _range(evaluator: Evaluator, call: syntax.Call) -> Thing:
         raise evaluator.wrong(str(error), call) from None
     if max(abs(bound) for bound in bounds) > 2**62 or len(found) > MOST_ITEMS:
         raise evaluator.refuse("this range is too long", call)
+    evaluator.made(len(found), call)
     return list(found)
 
 
@@ -284,6 +289,7 @@ def _zip(evaluator: Evaluator, call: syntax.Call) -> Thing:
             )
             raise evaluator.refuse("zip takes lists of one length", argument, said=said)
         lists.append(thing)
+        evaluator.made(4 * len(thing), call)  # each item takes a list of its own
     return [list(parts) for parts in zip(*lists, strict=True)]
 
 
@@ -315,66 +321,6 @@ def _draw(evaluator: Evaluator, call: syntax.Call) -> Thing:
         return Applied((), (), is_selector=False)
     return world.draw(thing, tokens)
 
-
-# ---- expressions of map
-
-
-def raw_expression(
-    evaluator: Evaluator, expression: syntax.Expression, count: int
-) -> ir.Expression:
-    """An expression of ``$1`` to ``$count`` as it stands."""
-
-    def below(part: syntax.Expression) -> ir.Expression:
-        return raw_expression(evaluator, part, count)
-
-    match expression:
-        case syntax.Literal(value=value):
-            return ir.Literal(value)
-        case syntax.Name(text="True" | "False" as truth):
-            return ir.Literal(truth == "True")
-        case syntax.Parameter(number=number):
-            if not 1 <= number <= count:
-                message = f"${number}: this map has {count} operands"
-                raise evaluator.refuse(message, expression)
-            return ir.Argument(number - 1)
-        case syntax.Group(inner=inner):
-            return below(inner)
-        case syntax.Unary(op=syntax.Sign.MINUS, operand=syntax.Literal(value=value)) if isinstance(
-            value, int | float
-        ):
-            return ir.Literal(-value)  # a number with its sign; -(1) is the operator
-        case syntax.Unary(op=syntax.Sign.MINUS | syntax.Sign.NOT as sign, operand=operand):
-            return ir.Unary(ir.UnaryOp(sign.value), below(operand))
-        case syntax.Binary(op=op, left=left, right=right):
-            return ir.Binary(op, below(left), below(right))
-        case syntax.IfElse(then=then, condition=condition, otherwise=otherwise):
-            return ir.IfElse(below(then), below(condition), below(otherwise))
-        case syntax.Index(value=syntax.ListLiteral(items=items), index=index):
-            return ir.ListIndex(tuple(_raw_atom(evaluator, i, count) for i in items), below(index))
-        case syntax.Index(value=syntax.DictLiteral(items=pairs), index=index):
-            table = {
-                _raw_atom(evaluator, k, count): _raw_atom(evaluator, v, count) for k, v in pairs
-            }
-            return ir.DictIndex(tuple(table), tuple(table.values()), below(index))
-        case syntax.Call(function=syntax.Name(text=text), arguments=(argument,)) if (
-            text in _CALLED and not isinstance(argument, syntax.Keyword | syntax.Operator)
-        ):
-            return ir.Unary(_CALLED[text], below(argument))
-    raise evaluator.refuse(
-        "the first argument of map is made of $1, $2, …, values and operators", expression
-    )
-
-
-def _raw_atom(
-    evaluator: Evaluator, expression: syntax.Expression, count: int
-) -> str | int | float | bool:
-    found = raw_expression(evaluator, expression, count)
-    if isinstance(found, ir.Literal):
-        return found.value
-    raise evaluator.refuse("entries here are values", expression)
-
-
-_CALLED = {op.value: op for op in ir.UnaryOp if op not in (ir.UnaryOp.NEGATE, ir.UnaryOp.NOT)}
 
 Run = Callable[[Evaluator, syntax.Call], Thing]
 

@@ -19,7 +19,7 @@ from tpir.text.scope import Applied, Scope
 from tpir.text.source import Source
 from tpir.text.specialise import Specialiser, cone
 from tpir.text.statements import Named, Runner
-from tpir.text.world import World
+from tpir.text.world import OnLoad, World
 
 UNNAMED = "output"
 
@@ -31,15 +31,16 @@ def elaborate(
     vocabulary: Sequence[Value] | None = None,
     context: int | None = None,
     output: str | None = None,
+    on_load: OnLoad | None = None,
 ) -> Program:
     """The program that a file describes, verified.
 
     ``vocabulary`` and ``context`` are for files that do not state them; ``output`` names the one
-    output. Raises TpirError.
+    output. ``on_load`` is told each file that is loaded. Raises TpirError.
     """
     header = read_header(file, source, vocabulary, context)
     strict = states_inputs(file)
-    elaborator = _Elaborator(file, source, header)
+    elaborator = _Elaborator(file, source, header, on_load)
     try:
         outputs = elaborator.run(output)
         made = elaborator.own_nodes if strict else list(outputs.values())
@@ -80,12 +81,18 @@ class _Last:
 
 
 class _Elaborator:
-    def __init__(self, file: syntax.File, source: Source, header: Header) -> None:
+    def __init__(
+        self, file: syntax.File, source: Source, header: Header, on_load: OnLoad | None
+    ) -> None:
         self.place = (0, 0)
         self._source = source
         self._statements = file.statements
         self.world = World(
-            builtins=BUILTINS, library=run_library, load=load_file, labels=header.labels
+            builtins=BUILTINS,
+            library=run_library,
+            load=load_file,
+            labels=header.labels,
+            on_load=on_load,
         )
         self.world.defined_later = _definitions(file, source)
         self._scope = Scope(self.world.base, source.name)
@@ -119,10 +126,12 @@ class _Elaborator:
                 self._runner.define_table(statement, notes)
             case syntax.Output():
                 self._output(statement, notes)
-            case syntax.SetExample(value=value):
-                self._runner.evaluator.value(value)
-            case syntax.Command():
+            case syntax.Command() | syntax.SetExample():
                 pass  # what a prompt shows is nothing to a program
+            case syntax.Loop():
+                self._runner.run(statement, notes)
+                if self._runner.looped is not None:
+                    self._note(self._runner.looped)
             case _:
                 for result in self._runner.run(statement, notes):
                     self._note(result)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 
+from tpir.errors import counted
 from tpir.ir import expressions as ir
-from tpir.ir.ops import Map, Op
+from tpir.ir.ops import Map
 from tpir.ir.values import Value
+from tpir.span import Span
 from tpir.text import syntax
-from tpir.text.infix import Operands, Part, infix_part
+from tpir.text.infix import DEEPEST, Operands, Part, infix_part
 from tpir.text.learned import NamedTable
-from tpir.text.open import Deferred, Infix, OpenNode, Where
+from tpir.text.open import Infix, OpenNode, OpenOp, Where
 from tpir.text.problems import Heading, RaspError
 from tpir.text.scope import (
     KEYWORDS,
@@ -36,7 +38,7 @@ class Evaluator:
     """Evaluates expressions of one text in one scope.
 
     ``label`` names the statement that new nodes stand in. ``run_body`` runs the statements of a
-    function's body in a scope.
+    function's body in a scope. ``caller`` is the call that the body of a function is run for.
     """
 
     def __init__(
@@ -44,17 +46,18 @@ class Evaluator:
         world: World,
         source: Source,
         scope: Scope,
-        run_body: Callable[[Evaluator, Sequence[syntax.Inner]], None],
+        run_body: Callable[[Evaluator, Sequence[syntax.Inner]], object],
         label: str | None = None,
+        caller: Span | None = None,
     ) -> None:
         self.world, self.source, self.scope = world, source, scope
-        self.run_body, self.label = run_body, label
+        self.run_body, self.label, self.caller = run_body, label, caller
 
     # ---- errors
 
     def where(self, syntax_: syntax.Syntax) -> Where:
         """The place of a piece of syntax."""
-        return Where.of(self.source, syntax_)
+        return Where.of(self.source, syntax_, self.caller)
 
     def refuse(
         self,
@@ -65,7 +68,7 @@ class Evaluator:
         heading: Heading = Heading.IGNORED,
     ) -> RaspError:
         """An error at a piece of syntax; ``said`` is what the original says, if it differs."""
-        span = self.source.span(where.start, where.end)
+        span = self.where(where).span
         said = message if said is None else said
         return RaspError(message, said=said, heading=heading, span=span, notes=notes)
 
@@ -77,7 +80,7 @@ class Evaluator:
 
     def new(
         self,
-        op: Op | Deferred,
+        op: OpenOp,
         operands: Sequence[OpenNode],
         where: syntax.Syntax,
         title: str,
@@ -133,6 +136,8 @@ class Evaluator:
             found = self.world.builtins.get(name.text) if name.text not in KEYWORDS else None
         if isinstance(found, NamedTable):
             self.world.carry_comments(found)
+        if isinstance(found, OpenNode):
+            self.world.mention(found, self.where(name))
         if found is not None:
             return found
         raise self._unknown(name)
@@ -165,14 +170,21 @@ class Evaluator:
             if not isinstance(found.expression, ir.Argument):
                 return self.new(Infix(found.expression), nodes, expression, found.title)
             found = nodes[found.expression.index]
-        if isinstance(found, OpenNode):
+        if isinstance(found, OpenNode) and self.world.tests:
             self.world.test(found, self.where(expression))
         return found
 
     def infix(self, expression: syntax.Expression, operands: Operands) -> Part | Thing:
         """The same, with a sequence as a part of an infix expression over ``operands``."""
-        self.world.tick(self.where(expression))
-        found = infix_part(self, expression, operands)
+        self.world.tick(self.source, expression)
+        if isinstance(expression, syntax.Literal):
+            return expression.value
+        if isinstance(expression, syntax.Name):
+            found: Part | Thing = self.lookup(expression)
+        else:
+            found = infix_part(self, expression, operands)
+        if isinstance(found, Part) and found.depth >= DEEPEST:
+            found = self.new(Infix(found.expression), list(operands), expression, found.title)
         if isinstance(found, OpenNode) and not found.is_selector:
             index = operands.setdefault(found, len(operands))
             return Part(ir.Argument(index), found.title)
@@ -181,10 +193,6 @@ class Evaluator:
     def leaf(self, expression: syntax.Expression) -> Thing:
         """What is no operator."""
         match expression:
-            case syntax.Literal(value=value):
-                return value
-            case syntax.Name():
-                return self.lookup(expression)
             case syntax.ListLiteral(items=items):
                 return [self.value(item) for item in items]
             case syntax.DictLiteral(items=items):
@@ -226,14 +234,24 @@ class Evaluator:
             )
             message = "a comprehension goes through a list or a dictionary"
             raise self.refuse(f"{message}, not {kind_of(iterable)}", loop.iterable, said=said)
+        self.made(len(iterable), loop.iterable)
         for item in list(iterable):
             inner = self.inside(self.scope.nested())
             inner.bind(loop.names, item, loop)
             yield inner
 
-    def inside(self, scope: Scope, source: Source | None = None) -> Evaluator:
-        """An evaluator for another scope."""
-        return Evaluator(self.world, source or self.source, scope, self.run_body, self.label)
+    def inside(self, scope: Scope) -> Evaluator:
+        """An evaluator for another scope of the same text."""
+        return Evaluator(self.world, self.source, scope, self.run_body, self.label, self.caller)
+
+    def called(self, function: Function, call: syntax.Call) -> Evaluator:
+        """An evaluator for the body of a function."""
+        scope, place = function.scope.nested(), self.where(call).span
+        return Evaluator(self.world, function.source, scope, self.run_body, self.label, place)
+
+    def made(self, items: int, where: syntax.Syntax) -> None:
+        """Count the items of a list or a word that is made, or gone through. Raises TpirError."""
+        self.world.make(self.source, where, items)
 
     # ---- giving names
 
@@ -247,13 +265,15 @@ class Evaluator:
                 "iterating with multiple iterator names, but got single iterator value: "
                 f"{_plain(item)}"
             )
-            raise self.refuse(f"{kind_of(item)} cannot be taken apart", where, said=said)
+            message = f"{len(names)} names, but one value: {kind_of(item)}"
+            raise self.refuse(message, where, said=said)
         parts = list(item)
         if len(parts) != len(names):
+            message = f"{len(names)} names, but {counted(len(parts), 'value')}"
             said = (
                 f"iterating with {len(names)} names but got {len(parts)} values ( {_plain(item)} )"
             )
-            raise self.refuse(f"{len(names)} names, but {len(parts)} values", where, said=said)
+            raise self.refuse(message, where, said=said)
         for name, part in zip(names, parts, strict=True):
             self.give(name, part)
 
@@ -270,7 +290,10 @@ class Evaluator:
         callee = call.function
         if isinstance(callee, syntax.Name) and self._means_builtin(callee.text, call):
             return self.world.builtins[callee.text].run(self, call)
-        with self.world.backed_by(self._tried_on(call)):
+        if self.world.tests:
+            with self.world.backed_by(self._tried_on(call)):
+                function = self.value(callee)
+        else:
             function = self.value(callee)
         match function:
             case Function():
@@ -296,7 +319,7 @@ class Evaluator:
     def _tried_on(self, call: syntax.Call) -> tuple[Value, ...] | None:
         """What a prompt tries new nodes on while what is called is evaluated: the argument."""
         callee = call.function
-        if not self.world.tests or len(call.arguments) != 1:
+        if len(call.arguments) != 1:
             return self.world.backup
         if isinstance(callee, syntax.Name) and not isinstance(
             self.scope.get(callee.text), OpenNode
@@ -310,14 +333,17 @@ class Evaluator:
         if len(arguments) != len(parameters):
             counts = f"expected: {len(parameters)}, got: {len(arguments)}."
             said = f"wrong number of args for {function.name}- {counts}"
-            message = f"{function.signature} takes {len(parameters)} arguments"
+            message = f"{function.signature} takes {counted(len(parameters), 'argument')}"
             raise self.refuse(f"{message}, found {len(arguments)}", call, said=said)
-        inner = self.inside(function.scope.nested(), function.source)
+        inner = self.called(function, call)
         for parameter, argument in zip(parameters, arguments, strict=True):
             inner.give(parameter, argument)
-        with self.world.backed_by(None):
+        backup, self.world.backup = self.world.backup, None
+        try:
             self.run_body(inner, function.define.body)
             results = [inner.value(result) for result in function.define.returns]
+        finally:
+            self.world.backup = backup
         result = results[0] if len(results) == 1 else results
         if isinstance(result, OpenNode):
             shown = " , ".join(describe_thing(argument, 20) for argument in arguments)

@@ -22,10 +22,10 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
-from tpir.ir.ops import Comparison, Map, Op, Select, Tokens
+from tpir.ir.ops import Comparison, Map, Select, Tokens
 from tpir.ir.values import Value
 from tpir.text.atoms import OPERATORS
-from tpir.text.open import Deferred, Infix, OpenAggregate, TokensAs
+from tpir.text.open import Infix, OpenAggregate, OpenOp, TokensAs
 from tpir.text.problems import Heading
 
 Said = tuple[Heading, str]
@@ -53,7 +53,7 @@ class _NoEntry(Exception):
     """There is no entry at this index."""
 
 
-def explain(op: Op | Deferred, operands: Sequence[Operand]) -> Said | None:
+def explain(op: OpenOp, operands: Sequence[Operand]) -> Said | None:
     """What the original says of the failure of an op on operands, by position; None if nothing."""
     match op:
         case Infix(expression):
@@ -64,6 +64,8 @@ def explain(op: Op | Deferred, operands: Sequence[Operand]) -> Said | None:
             return _explain_rows(function, operands)
         case OpenAggregate():
             values = list(operands[1])
+            if all(type(value) in (int, float) for value in values):
+                return None  # the original has these means: see ``tpir.ir.infer``
             words = f"asked to average multiple values, but they are non-numbers: {values}"
             return Heading.WRONG, words
         case Select(Comparison(comparison)):
@@ -74,7 +76,7 @@ def explain(op: Op | Deferred, operands: Sequence[Operand]) -> Said | None:
     return None
 
 
-def explain_mixture(op: Op | Deferred, values: tuple[Value, ...]) -> Said:
+def explain_mixture(op: OpenOp, values: tuple[Value, ...]) -> Said:
     """What the original says of a sequence that mixes words with other values."""
     shown = list(values) if isinstance(op, Tokens) else values
     words = f"attempted to create sequence with vals of different types:\n\t\t {shown}"

@@ -14,6 +14,22 @@ from tpir.text.syntax import File, HeaderItem, Values
 
 PADDING = "<pad>"
 
+LONGEST = 2**20
+"""Tokens: the largest context. What is known of rounding and overflow holds up to here."""
+
+
+def listed_vocabulary(text: str) -> tuple[str, ...]:
+    """The words of a list ``a,b,c``. Raises TpirError for an empty one, and for one given twice."""
+    words = tuple(text.split(","))
+    if not text:
+        raise TpirError("--vocab lists no tokens: give it words, a,b,c")
+    if "" in words:
+        raise TpirError(f"--vocab {text}: a word between commas is empty")
+    if len(set(words)) < len(words):
+        twice = next(word for k, word in enumerate(words) if word in words[:k])
+        raise TpirError(f"--vocab {text} lists {show_value(twice)} twice")
+    return words
+
 
 def states_inputs(file: File) -> bool:
     """Whether the file itself says vocabulary and context, and so needs no specialising."""
@@ -68,10 +84,13 @@ def _context(item: HeaderItem | None, source: Source, given: int | None) -> int:
     if item is None:
         if given is None:
             raise _needs(source, "context")
+        if given > LONGEST:
+            raise TpirError(f"inputs have at most {LONGEST:,} tokens, not {given:,}")
         return given
     stated = item.content
-    if not isinstance(stated, int) or isinstance(stated, bool) or not 1 <= stated <= 2**31:
-        raise source.error("context is a whole number of tokens, 1 or more", item.start, item.end)
+    if not isinstance(stated, int) or isinstance(stated, bool) or not 1 <= stated <= LONGEST:
+        message = f"context is a whole number of tokens, from 1 to {LONGEST:,}"
+        raise source.error(message, item.start, item.end)
     if given is not None and given != stated:
         message = f"the file states context {stated}; it cannot be given {given}"
         raise source.error(message, item.start, item.end)

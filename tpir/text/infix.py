@@ -20,13 +20,22 @@ Operands = dict[OpenNode, int]
 
 _LONGEST_CHAIN = 32
 
+DEEPEST = 64
+"""Operators nest up to this depth in one node: deeper ones, such as long sums, become several."""
+
 
 class Part:
-    """An infix expression over sequences, in the making; ``title`` as the original would say it."""
+    """An infix expression over sequences, in the making; ``title`` as the original would say it.
 
-    def __init__(self, expression: ir.Expression, title: str) -> None:
+    ``depth``: how deeply operators nest in it, being made of these parts.
+    """
+
+    def __init__(self, expression: ir.Expression, title: str, *parts: Part | Thing) -> None:
         self.expression = expression
         self.title = title if len(title) <= 30 else "s-op"
+        self.depth: int = 1 + max(
+            (part.depth for part in parts if isinstance(part, Part)), default=-1
+        )
 
 
 def infix_part(
@@ -91,10 +100,10 @@ def _unary_part(sign: syntax.Sign, operand: Part) -> Part:
     title = f"( {sign.value} {operand.title} )"
     match sign:
         case syntax.Sign.NOT:
-            return Part(ir.Unary(ir.UnaryOp.NOT, operand.expression), title)
+            return Part(ir.Unary(ir.UnaryOp.NOT, operand.expression), title, operand)
         case syntax.Sign.MINUS:
-            return Part(ir.Unary(ir.UnaryOp.NEGATE, operand.expression), title)
-    return Part(ir.Binary(ir.BinaryOp.ADD, ir.Literal(0), operand.expression), title)
+            return Part(ir.Unary(ir.UnaryOp.NEGATE, operand.expression), title, operand)
+    return Part(ir.Binary(ir.BinaryOp.ADD, ir.Literal(0), operand.expression), title, operand)
 
 
 def _rounded_or_indicator(
@@ -105,7 +114,7 @@ def _rounded_or_indicator(
     operand = evaluator.infix(call.arguments[0], operands)
     if isinstance(operand, Part):
         title = f"I({operand.title})" if name == "indicator" else f"( round {operand.title} )"
-        return Part(ir.Unary(ir.UnaryOp(name), operand.expression), title)
+        return Part(ir.Unary(ir.UnaryOp(name), operand.expression), title, operand)
     if name == "indicator":
         said = f"indicator operator expects s-op, got: {describe_thing(operand)}"
         message = f"indicator expects a sequence, found {kind_of(operand)}"
@@ -130,14 +139,18 @@ def _binary(
         return _selectors(evaluator, where, left, right)
     if not isinstance(left, Part) and not isinstance(right, Part):
         try:
-            return atoms.binary(op, left, right)
+            found = atoms.binary(op, left, right)
         except atoms.PythonProblem as problem:
             raise evaluator.wrong(str(problem), where) from None
+        size = sum(len(thing) for thing in (left, right, found) if isinstance(thing, str | list))
+        evaluator.made(size, where)
+        return found
     first = _expression(evaluator, left, where.left)
     second = _expression(evaluator, right, where.right)
     close = ")" if op in (ir.BinaryOp.AND, ir.BinaryOp.OR) else " )"
     sign = "pow" if op is ir.BinaryOp.POWER else op.value
-    return Part(ir.Binary(op, first, second), f"( {_title(left)} {sign} {_title(right)}{close}")
+    title = f"( {_title(left)} {sign} {_title(right)}{close}"
+    return Part(ir.Binary(op, first, second), title, left, right)
 
 
 def _selectors(
@@ -165,7 +178,7 @@ def _if_else(evaluator: Evaluator, where: syntax.IfElse, operands: Operands) -> 
     then = evaluator.infix(where.then, operands)
     if isinstance(condition, Part):  # its operands come after those that stand before it
         new = {k: ir.Argument(operands.setdefault(n, len(operands))) for n, k in asked.items()}
-        condition = Part(ir.renumbered(condition.expression, new), condition.title)
+        condition = Part(ir.renumbered(condition.expression, new), condition.title, condition)
     otherwise = evaluator.infix(where.otherwise, operands)
     parts = ((then, where.then), (condition, where.condition), (otherwise, where.otherwise))
     for part, place in parts:
@@ -174,7 +187,7 @@ def _if_else(evaluator: Evaluator, where: syntax.IfElse, operands: Operands) -> 
             raise evaluator.refuse(message, place, heading=Heading.WRONG)
     first, test, second = (_expression(evaluator, *part) for part in parts)
     title = f"{_title(then)} if {_title(condition)} else {_title(otherwise)}"
-    return Part(ir.IfElse(first, test, second), title)
+    return Part(ir.IfElse(first, test, second), title, then, condition, otherwise)
 
 
 # ---- membership
@@ -193,15 +206,16 @@ def _contains(evaluator: Evaluator, where: syntax.Contains, operands: Operands) 
             never = ir.Unary(
                 ir.UnaryOp.NOT, ir.Binary(ir.BinaryOp.EQUAL, *2 * (element.expression,))
             )
-            return Part(never, title)
+            return Part(never, title, element)
         tests = [ir.Binary(ir.BinaryOp.EQUAL, element.expression, ir.Literal(v)) for v in values]
-        return Part(_any(tests), title)
+        return Part(_any(tests), title, element)
     if not is_atom(element):
         said = f'"A in X" expects A to be s-op or atom, but got A: {describe_thing(element)}'
         message = f"in expects a sequence or an atom before it, found {kind_of(element)}"
         raise evaluator.refuse(message, where.element, said=said)
     if isinstance(container, list):
-        return any(is_atom(item) and item == element for item in container)
+        evaluator.made(len(container), where)
+        return element in container
     if isinstance(container, OpenNode) and not container.is_selector:
         return _somewhere(evaluator, where, element, container)
     said = f'"[atom] in X" expects X to be list or s-op, but got: {describe_thing(container)}'
@@ -217,6 +231,7 @@ def _atoms_of(evaluator: Evaluator, container: Thing, where: syntax.Contains) ->
         )
         message = f"in expects a list of atoms after it, found {kind_of(container)}"
         raise evaluator.refuse(message, where.container, said=said)
+    evaluator.made(48 * len(container), where)  # each item takes a comparison
     values = [item for item in container if is_atom(item)]
     if len(values) < len(container):
         said = (
@@ -311,6 +326,7 @@ def _entry_part(
     index: Part,
 ) -> Part:
     """Entries of a list, dictionary or word at each position."""
+    evaluator.made(8 * len(value), where)
     items = list(value.values()) if isinstance(value, dict) else list(value)
     if not all(map(is_atom, items)) or not items:
         what = "holds nothing" if not items else "holds more than atoms"
@@ -324,7 +340,7 @@ def _entry_part(
         expression = ir.DictIndex(keys, entries, index.expression)
     else:
         expression = ir.ListIndex(entries, index.expression)
-    return Part(expression, f"{names[0]}[{names[1]}]")
+    return Part(expression, f"{names[0]}[{names[1]}]", index)
 
 
 def _at_position(evaluator: Evaluator, where: syntax.Index, sequence: OpenNode) -> OpenNode:

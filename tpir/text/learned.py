@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tpir.errors import counted
 from tpir.ir.functions import FeatureWeights, NumberWeights, ReluFunction
 from tpir.ir.ops import Choose, Classify, ClassifyPooled, Map, Op, Select
 from tpir.ir.program import Node
@@ -38,7 +39,6 @@ class TableMap(Deferred):
     """``name(operands)`` where the name is a table."""
 
     table: NamedTable
-    spelling = "map"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The map by the table over the operands' values."""
@@ -46,9 +46,8 @@ class TableMap(Deferred):
         for row in statement.rows:
             arity = len(row.patterns[0].cells)
             if arity != len(operands) and row.patterns[0].cells != (None,):
-                raise where.error(
-                    f"table {statement.name} takes {arity} arguments, found {len(operands)}"
-                )
+                takes = f"table {statement.name} takes {counted(arity, 'argument')}"
+                raise where.error(f"{takes}, found {len(operands)}")
         domains = tuple(domain_of(node, where) for node in operands)
         return Map(reader.table(statement, domains))
 
@@ -58,7 +57,6 @@ class RelationSelect(Deferred):
     """``select(keys, queries, name)`` where the name is a table."""
 
     table: NamedTable
-    spelling = "select"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The select by the relation over the query values."""
@@ -72,7 +70,6 @@ class ScoredChoose(Deferred):
 
     choose: Choose
     table: NamedTable
-    spelling = "choose"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The choice by scores over the values of keys and queries."""
@@ -87,7 +84,6 @@ class ReluMap(Deferred):
     """``name(operands)`` where the name is a relu function."""
 
     table: NamedTable
-    spelling = "map"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The map by the relu function."""
@@ -95,7 +91,8 @@ class ReluMap(Deferred):
         assert isinstance(statement, syntax.ReluStatement)
         arity = len(statement.units[0].inputs.numbers) if statement.units else 0
         if arity != len(operands):
-            raise where.error(f"{statement.name} takes {arity} arguments, found {len(operands)}")
+            takes = f"{statement.name} takes {counted(arity, 'argument')}"
+            raise where.error(f"{takes}, found {len(operands)}")
         if len(statement.biases) != 1 or not statement.biases[0].numbers:
             raise Where.of(source, statement).error(f"{statement.name} needs one line: bias […]")
         return Map(_relu(statement, replace(rows, source=source), arity))
@@ -126,7 +123,6 @@ class OpenReadout(Deferred):
 
     readout: syntax.Readout
     labels: tuple[Value, ...]
-    spelling = "classify"
 
     def resolve(self, operands: Sequence[Node], where: Where, rows: RowReader) -> Op:
         """The readout over the features' values."""
@@ -147,7 +143,9 @@ class OpenReadout(Deferred):
     def _labels(self, where: Where) -> tuple[Value, ...]:
         listed = [i for i in self.readout.items if isinstance(i.content, syntax.Values)]
         if len(listed) > 1:
-            raise Where.of(where.source, listed[1]).error("a readout lists its labels once")
+            raise Where.of(where.source, listed[1], where.caller).error(
+                "a readout lists its labels once"
+            )
         if not listed:
             if not self.labels:
                 note = "write labels {…} in the header or in the readout"
@@ -156,7 +154,7 @@ class OpenReadout(Deferred):
         content = listed[0].content
         assert isinstance(content, syntax.Values)
         if not content.values or len(distinct(content.values)) != len(content.values):
-            at = Where.of(where.source, content)
+            at = Where.of(where.source, content, where.caller)
             raise at.error("a readout needs at least one label, and none twice")
         return content.values
 
@@ -172,5 +170,5 @@ class OpenReadout(Deferred):
         if isinstance(content, syntax.Weights):
             return NumberWeights(rows.numbers(content, labels, float32, "label"))
         assert isinstance(content, tuple)
-        domain = domain_of(node, Where.of(where.source, item))
+        domain = domain_of(node, Where.of(where.source, item, where.caller))
         return rows.feature(content, domain, labels, float32, (item.start, item.end))

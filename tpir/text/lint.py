@@ -16,7 +16,9 @@ from enum import IntEnum
 
 from tpir.errors import TpirError
 from tpir.ir.expressions import BinaryOp
+from tpir.span import shortened
 from tpir.text import syntax
+from tpir.text.recursion import room_to_nest
 from tpir.text.source import Source
 
 _HOLD_NO_EXPRESSIONS = (
@@ -42,7 +44,7 @@ class LintWarning:
 
     def at(self, source: Source) -> TpirError:
         """The warning as an error at its place; its text has the line and a caret."""
-        note = f"this means {self.suggestion}"
+        note = f"this means {shortened(self.suggestion)}"
         return source.error(self.message, self.start, self.end, note)
 
 
@@ -52,6 +54,11 @@ def lint(file: syntax.File, source: Source) -> list[LintWarning]:
     There is one warning for each expression that needs parentheses around operands of its own.
     Where such an operand needs some in turn, as in ``a < b < c < d``, one warning is for both.
     """
+    with room_to_nest():
+        return _lint(file, source)
+
+
+def _lint(file: syntax.File, source: Source) -> list[LintWarning]:
     edges = [edge for node in _nodes(file) for edge in _misleading(node)]
     inner = {id(edge.operand) for edge in edges}
     outermost = {id(e.outer): e.outer for e in edges if id(e.outer) not in inner}

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tpir.errors import counted
 from tpir.ir.functions import Domain, Relation, ScoreTable, Table, TableWeights, codes_of
 from tpir.ir.values import Key, Value, distinct, show_value, sorted_values, value_key
 from tpir.text.source import Source
@@ -87,7 +88,8 @@ class RowReader:
     def numbers(self, weights: Weights, count: int, float32: bool, what: str) -> tuple[float, ...]:
         """A list of weights of a known length."""
         if len(weights.numbers) != count:
-            message = f"expected {count} numbers, one for each {what}, found {len(weights.numbers)}"
+            wanted = counted(count, "number")
+            message = f"expected {wanted}, one for each {what}, found {len(weights.numbers)}"
             raise self.source.error(message, weights.start, weights.end)
         if not float32:
             return weights.numbers
@@ -166,9 +168,9 @@ class RowReader:
                 if pattern.cells == (None,) and domains:
                     pattern = replace(pattern, cells=(None,) * len(domains))
                 if len(pattern.cells) != len(domains):
+                    cells = f"a row of {counted(len(pattern.cells), 'value')}"
                     raise self.source.error(
-                        f"a row of {len(pattern.cells)} values, "
-                        f"where {len(domains)} arguments are given",
+                        f"{cells}, where the table takes {counted(len(domains), 'argument')}",
                         pattern.start,
                         pattern.end,
                     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
@@ -189,8 +189,3 @@ def kind_of(thing: Thing) -> str:
         case Applied():
             return "a sequence on one input"
     return "an atom"
-
-
-def names_of(names: Sequence[syntax.Name]) -> tuple[str, ...]:
-    """The texts of names."""
-    return tuple(name.text for name in names)

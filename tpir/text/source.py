@@ -40,14 +40,17 @@ class Source:
         """The number of the line, from 1, that holds an offset."""
         return bisect_right(self._starts, offset)
 
-    def span(self, start: int, end: int) -> Span:
-        """The place of the characters from ``start`` up to ``end``, cut at the line's end."""
+    def span(self, start: int, end: int, caller: Span | None = None) -> Span:
+        """The place of the characters from ``start`` up to ``end``, cut at the line's end.
+
+        ``caller`` is where the function that they stand in was called.
+        """
         line = self.line_at(start)
         begin = self._starts[line - 1]
         finish = self._starts[line] - 1 if line < len(self._starts) else len(self.text)
         shown = self.text[begin:finish].rstrip("\r")
         width = max(1, min(end, begin + len(shown)) - start)
-        return Span(self.name, line, start - begin + 1, width, shown.replace("\t", " "))
+        return Span(self.name, line, start - begin + 1, width, shown.replace("\t", " "), caller)
 
     def error(self, message: str, start: int, end: int, *notes: str) -> TpirError:
         """An error at a place in this text."""

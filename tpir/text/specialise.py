@@ -28,6 +28,7 @@ from tpir.ir.ops import Map, Op, Tokens, Uniform
 from tpir.ir.program import Header, Node
 from tpir.ir.types import Type, is_mixed
 from tpir.ir.values import show_value
+from tpir.semantics.blame import UNCHECKED
 from tpir.text.nesting import tokens_name
 from tpir.text.open import TOKENS_ASIS, Deferred, Infix, OpenNode, TokensAs
 from tpir.text.rows import RowReader
@@ -109,7 +110,7 @@ class Specialiser:
             return made
         if not isinstance(made.op, Tokens):
             name = made.name
-            made = self.builder.rename_last(f"{name}_unchecked")
+            made = self.builder.rename_last(f"{name}{UNCHECKED}")
         return self.builder.add(
             Uniform(),
             [made],
@@ -188,6 +189,16 @@ def _fails(expression: Expression, types: tuple[Type, ...]) -> bool:
     return expression_fails(expression, types)
 
 
+def _is_safe(expression: Expression) -> bool:
+    """Whether an expression cannot fail but by its parts."""
+    match expression:
+        case IfElse() | Unary(UnaryOp.NOT | UnaryOp.INDICATOR, _):
+            return True
+        case Binary(BinaryOp.AND | BinaryOp.OR | BinaryOp.EQUAL, _, _):
+            return True
+    return False
+
+
 def _hoisted(
     specialiser: Specialiser,
     open_node: OpenNode,
@@ -202,7 +213,7 @@ def _hoisted(
         for part, later in zip(parts_of(expression), _is_lazy(expression), strict=True)
     )
     made = with_parts(expression, parts)
-    if not lazy or not _fails(made, tuple(operand.type for operand in operands)):
+    if not lazy or _is_safe(made) or not _fails(made, tuple(operand.type for operand in operands)):
         return made
     used = sorted(arguments_of(made))
     places: dict[int, Expression] = {k: Argument(place) for place, k in enumerate(used)}

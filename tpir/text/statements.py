@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tpir.errors import counted
 from tpir.text import syntax
 from tpir.text.evaluate import Evaluator
 from tpir.text.learned import NamedTable
 from tpir.text.notes import NOWHERE, Notes
 from tpir.text.open import OpenNode
 from tpir.text.problems import Heading
+from tpir.text.recursion import room_to_nest
 from tpir.text.scope import Applied, Function, Scope, Thing, describe_thing, kind_of
 from tpir.text.source import Source
 from tpir.text.world import World
@@ -39,11 +41,14 @@ class Runner:
         self.evaluator = Evaluator(world, source, scope, run_body)
         self._source = source
         self._tables: dict[str, int] = {}
+        self.looped: Named | None = None
+        """The last sequence that the loop run last has named: a prompt does not show it."""
 
     def run(self, statement: syntax.Inner, notes: Notes) -> list[Result]:
         """Run a statement: what it shows. New nodes get its notes. Raises TpirError."""
         before = self.world.made
-        results = self._run(statement)
+        with room_to_nest():
+            results = self._run(statement)
         things = [r.thing for r in results if isinstance(r, Named)]
         self._annotate(things, before, notes)
         return results
@@ -64,7 +69,7 @@ class Runner:
                 function = run_define(evaluator, statement)
                 return [Named(function.name, function)]
             case syntax.Loop():
-                run_loop(evaluator, statement)
+                self.looped = run_loop(evaluator, statement)
             case syntax.Load():
                 self.world.load(self.world, statement, self._source, self.scope)
         return []
@@ -105,21 +110,30 @@ def _name_of(expression: syntax.Expression) -> str:
     return expression.text if isinstance(expression, syntax.Name) else OUT
 
 
-def run_body(evaluator: Evaluator, statements: Sequence[syntax.Inner]) -> None:
-    """Run the body of a function or a loop in the evaluator's scope."""
+def run_body(evaluator: Evaluator, statements: Sequence[syntax.Inner]) -> Named | None:
+    """Run the body of a function or a loop in the evaluator's scope: the last sequence it names."""
+    last: Named | None = None
     for statement in statements:
         match statement:
             case syntax.Assign():
-                run_assign(evaluator, statement)
+                last = _last_sequence(run_assign(evaluator, statement)) or last
             case syntax.Bare(value=value):
                 evaluator.value(value)
             case syntax.Define():
                 run_define(evaluator, statement)
             case syntax.Loop():
-                run_loop(evaluator, statement)
+                last = run_loop(evaluator, statement) or last
             case syntax.Load():
                 world = evaluator.world
                 world.load(world, statement, evaluator.source, evaluator.scope)
+    return last
+
+
+def _last_sequence(named: Sequence[Named]) -> Named | None:
+    sequences = [
+        one for one in named if isinstance(one.thing, OpenNode) and not one.thing.is_selector
+    ]
+    return sequences[-1] if sequences else None
 
 
 def run_define(evaluator: Evaluator, statement: syntax.Define) -> Function:
@@ -129,18 +143,21 @@ def run_define(evaluator: Evaluator, statement: syntax.Define) -> Function:
     return function
 
 
-def run_loop(evaluator: Evaluator, loop: syntax.Loop) -> None:
-    """``for``: the body once for each item, in the scope it stands in."""
+def run_loop(evaluator: Evaluator, loop: syntax.Loop) -> Named | None:
+    """``for``: the body once for each item, in its scope. The last sequence that it names."""
     iterable = evaluator.value(loop.iterable)
     if not isinstance(iterable, list | dict):
         shown = describe_thing(iterable).strip('"')
         said = f"for loop needs to iterate over a list or dict, but got: {shown}"
         message = f"for goes through a list or a dictionary, not {kind_of(iterable)}"
         raise evaluator.refuse(message, loop.iterable, said=said)
+    evaluator.made(len(iterable), loop.iterable)
+    last: Named | None = None
     for item in list(iterable):
-        evaluator.world.tick(evaluator.where(loop))
+        evaluator.world.tick(evaluator.source, loop, 2)
         evaluator.bind(loop.names, item, loop)
-        run_body(evaluator, loop.body)
+        last = run_body(evaluator, loop.body) or last
+    return last
 
 
 def run_assign(evaluator: Evaluator, assign: syntax.Assign) -> list[Named]:
@@ -172,6 +189,7 @@ def _parts(evaluator: Evaluator, assign: syntax.Assign, value: Thing) -> list[Th
         said = f"object of type '{kind}' has no len()"
         raise evaluator.refuse(message, assign, said=said, heading=Heading.WRONG)
     if len(value) != len(assign.names):
+        message = f"{len(assign.names)} names, but {counted(len(value), 'value')}"
         said = f"expected {len(assign.names)} values, but got: {len(value)}"
-        raise evaluator.refuse(said, assign)
+        raise evaluator.refuse(message, assign, said=said)
     return list(value)

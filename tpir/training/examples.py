@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tpir.errors import TpirError
+from tpir.errors import TpirError, counted
+from tpir.files import json_value, read_text
 
 Label = str | None
 
@@ -89,13 +90,9 @@ def read_examples(path: Path, *, pooled: bool = False) -> Examples:
     With ``pooled``, ``labels`` has a single entry for the whole input. Raises TpirError, naming the
     line, for anything else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TpirError(f"cannot read {path}: {error}") from error
     tokens: list[tuple[str, ...]] = []
     labels: list[tuple[Label, ...]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             row_tokens, row_labels = _parse_line(line, f"{path}, line {number}", pooled)
             tokens.append(row_tokens)
@@ -106,10 +103,7 @@ def read_examples(path: Path, *, pooled: bool = False) -> Examples:
 
 
 def _parse_line(line: str, where: str, pooled: bool) -> tuple[tuple[str, ...], tuple[Label, ...]]:
-    try:
-        row: object = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise TpirError(f"{where}: not JSON: {error}") from error
+    row = json_value(line, where)
     if not isinstance(row, dict) or "tokens" not in row or "labels" not in row:
         raise TpirError(f'{where}: expected {{"tokens": [...], "labels": [...]}}')
     tokens, labels = row["tokens"], row["labels"]
@@ -119,7 +113,7 @@ def _parse_line(line: str, where: str, pooled: bool) -> tuple[tuple[str, ...], t
         raise TpirError(f"{where}: labels must be a list of strings, null where there is no label")
     expected = 1 if pooled else len(tokens)
     if len(labels) != expected:
-        raise TpirError(f"{where}: {len(labels)} labels where {expected} belong")
+        raise TpirError(f"{where}: {counted(len(labels), 'label')}, where {expected} belong")
     return tuple(tokens), tuple(labels)
 
 

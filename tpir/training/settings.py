@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tpir.errors import TpirError
+from tpir.files import json_value
 from tpir.models.config import Attention, PositionBias, TransformerProgramConfig
 from tpir.models.sampling import SoftMode
 from tpir.training.tasks import PAD, Sizes, Task, get_task
@@ -145,10 +146,7 @@ def settings_from_json(text: str) -> TrainingSettings:
 
     Raises TpirError for anything else.
     """
-    try:
-        content: object = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TpirError(f"the settings are not JSON: {error}") from error
+    content = json_value(text, "the settings")
     names = {field.name for field in dataclasses.fields(TrainingSettings)}
     if not isinstance(content, dict) or not content.keys() <= names:
         unknown = sorted(content.keys() - names) if isinstance(content, dict) else []

@@ -12,7 +12,7 @@ from rich.text import Text
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector
 from tpir.ir.values import Value, show_value
-from tpir.semantics.interpreter import run_many, trace
+from tpir.semantics.interpreter import first_failure, trace
 from tpir.view.words import short_type
 
 _CELL = 'style="padding:2px 8px;text-align:left;border:1px solid #cccccc;{}"'
@@ -22,8 +22,8 @@ _CELL = 'style="padding:2px 8px;text-align:left;border:1px solid #cccccc;{}"'
 class Row:
     """One variable: what it holds at each position, in words.
 
-    A selector has the positions of the selected keys (``@3``, ``@0 @2``, ``-`` for none). A pooled
-    label has one cell, whatever the length of the input.
+    A selector has the positions of the selected keys (``@3``, ``@0 @2``, ``-`` for none); ``keys``
+    are these for each query. A pooled label has one cell, whatever the length of the input.
     """
 
     name: str
@@ -31,14 +31,26 @@ class Row:
     cells: tuple[str, ...]
     selector: bool
     outputs: tuple[str, ...]
+    keys: tuple[frozenset[int], ...] = ()
+
+    def matrix(self, words: Sequence[str]) -> list[str]:
+        """A selector's matrix for tokens in these words: a line for each query, 1 for its keys."""
+        width = max(map(len, words))
+        marks = [["1" if k in keys else "" for k in range(len(words))] for keys in self.keys]
+        rows = [(" " * width, " ", words)]
+        rows += [(word.rjust(width), "|", row) for word, row in zip(words, marks, strict=True)]
+        return [
+            " ".join((word, bar, *(cell.rjust(width) for cell in row))).rstrip()
+            for word, bar, row in rows
+        ]
 
 
 @dataclass(frozen=True)
 class Trace:
     """One row for each variable that the outputs reach, in topological order.
 
-    ``failure`` says why the program fails on the input, if it does; rows then hold what could be
-    computed.
+    ``failure`` says why the program fails on the input, if it does; the rows are then those before
+    the variable that fails.
     """
 
     tokens: tuple[Value, ...]
@@ -83,17 +95,19 @@ class Trace:
 
 def trace_of(program: Program, tokens: Sequence[Value]) -> Trace:
     """Run a program on one input and keep everything. Raises TpirError for an input it refuses."""
-    failure = run_many(program, [tokens])[0].failure
+    failure = first_failure(program, tokens)
     held = trace(program, tokens)
-    rows = tuple(_row(node, held[node.name], program) for node in program.live)
-    return Trace(tuple(tokens), rows, failure)
+    nodes = program.live if failure is None else program.live[: program.live.index(failure.node)]
+    rows = tuple(_row(node, held[node.name], program) for node in nodes)
+    return Trace(tuple(tokens), rows, None if failure is None else failure.kind)
 
 
 def _row(node: Node, held: Sequence[object], program: Program) -> Row:
     selector = isinstance(node.type, Selector)
     cells = tuple(_keys(x) if selector else _value(x) for x in held)
     outputs = tuple(name for name, output in program.outputs.items() if output is node)
-    return Row(node.name, short_type(node.type), cells, selector, outputs)
+    keys = tuple(frozenset(x) for x in held if isinstance(x, list))
+    return Row(node.name, short_type(node.type), cells, selector, outputs, keys)
 
 
 def _keys(held: object) -> str:

@@ -7,12 +7,12 @@ from tpir.backends.python.parts import column_of, combined
 from tpir.backends.python.selectors import Chosen, Parts, Rows, Selectors
 from tpir.backends.python.writer import Writer
 from tpir.ir.bounds import may_overflow
+from tpir.ir.infer import has_means, lacks_default
 from tpir.ir.ops import Aggregate
 from tpir.ir.program import Node
 from tpir.ir.types import (
     Categorical,
     Integer,
-    Real,
     Selector,
     Type,
     Width,
@@ -41,7 +41,7 @@ def write_aggregate(selectors: Selectors, node: Node) -> None:
         _assign(writer, node, Comprehension("[]", element, f"for j in {selection.name}"))
         return
     assert default is not None
-    if not isinstance(node.type, Real) or selector.type != Selector(Width.MANY):
+    if not has_means(value_node.type, node.type) or selector.type != Selector(Width.MANY):
         _assign(writer, node, _singles(selectors, node, selection, default))
     elif isinstance(selection, Rows):
         _assign(writer, node, _row_means(writer, node, selection.name, default))
@@ -174,7 +174,9 @@ def _assign(writer: Writer, node: Node, code: Code) -> None:
 
 
 def _guarded(writer: Writer, node: Node, code: Code) -> Code:
-    """The numbers, with a Failure where a sum leaves the range of floats."""
+    """The numbers, with a Failure where a sum leaves the range of floats, or none is selected."""
+    if isinstance(node.op, Aggregate) and lacks_default(node.type, node.op.default):
+        return Call(writer.use("unworded"), (code,))
     if not may_overflow(node, writer.program.context):
         return code
     return Call(writer.use("finite"), (code,))

@@ -168,6 +168,17 @@ def finite(numbers):
     return numbers
 '''
 
+_UNWORDED = '''
+def unworded(numbers):
+    """The numbers: no words, and none has left the range of floats."""
+    for x in numbers:
+        if isinstance(x, str):
+            raise Failure("mixed types")
+        if x - x != 0:
+            raise Failure("number out of range")
+    return numbers
+'''
+
 _ALIKE = '''
 def alike(x, y):
     """Raise Failure unless both are words or both are numbers."""
@@ -229,6 +240,7 @@ _SOURCES = {
     "item": (_ITEM, ("Failure",)),
     "number": (_NUMBER, ("Failure",)),
     "finite": (_FINITE, ("Failure",)),
+    "unworded": (_UNWORDED, ("Failure",)),
     "alike": (_ALIKE, ("Failure",)),
     "less": (_ordering("less", "<"), ("alike",)),
     "at_most": (_ordering("at_most", "<="), ("alike",)),

@@ -9,6 +9,7 @@ among the selected keys adds less than that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.features import Feature, total
 from tpir.backends.transformer.plan import Head, Pair
 from tpir.backends.transformer.selection import Bools, Conjunction
-from tpir.ir.ops import Choose, offsets_of
+from tpir.ir.ops import Choose, Otherwise, offsets_of
 from tpir.ir.program import Node
 from tpir.ir.values import value_key
 
@@ -140,23 +141,39 @@ def scores_of(
         return Attention(planner, [], 1.0)
     order, spread = _order(planner, choice)
     unit = 1.0 if counts else 2.0 * (spread + 1.0)
+    flat = choice is not None and _is_first_of_all(choice)
     for (key, query), matrix in term.blocks.items():
-        products += _block(planner, key, query, matrix, unit)
+        products += _block(key, query, matrix, unit, flat)
     products += order
     for product in products:
         for side in (product.query, product.key):
             if side is not None:
                 planner.ask(*side)
-    return Attention(planner, products, 0.0 if counts else -unit / 2)
+    sink = 0.0 if counts else -unit / 2
+    if choice is not None and _is_first_of_all(choice):  # something is chosen always
+        sink = -unit - sum(_largest(product) for product in products)
+    return Attention(planner, products, sink)
 
 
-def _block(planner: Planner, key: Node, query: Node, holds: Bools, unit: float) -> list[Product]:
-    """Products that add up to 0 where the block holds, and to -``unit`` or less elsewhere."""
+def _is_first_of_all(choice: Node) -> bool:
+    return isinstance(choice.op, Choose) and choice.op.otherwise is Otherwise.FIRST
+
+
+def _largest(product: Product) -> float:
+    sides = (product.query, product.key)
+    return abs(product.weight) * math.prod(float(_sizes(side).max()) for side in sides)
+
+
+def _block(key: Node, query: Node, holds: Bools, unit: float, flat: bool) -> list[Product]:
+    """Products that add up to 0 where the block holds, and to -``unit`` or less elsewhere.
+
+    If they are to be ``flat``, all that are less are the same: an order then holds among them.
+    """
     keys, key_class = np.unique(holds, axis=0, return_inverse=True)
     classes, query_class = np.unique(keys, axis=1, return_inverse=True)
     key_class, query_class = key_class.reshape(-1), query_class.reshape(-1)
     matches = classes.sum(axis=0)
-    if matches.max(initial=0) <= 1:
+    if matches.max(initial=0) <= 1 and not flat:
         return _nearest(key, query, classes, key_class, query_class, unit)
     misses = -unit * (~classes).astype(float)
     return bilinear(key, query, misses, key_class, query_class)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
-from tpir.ir.ops import Aggregate, Choose, Map
+from tpir.ir.ops import Aggregate, Map
 from tpir.ir.program import Node
-from tpir.ir.types import Real, size_of, values_of
-from tpir.ir.values import Value, distinct, is_number, sorted_values
+from tpir.ir.types import size_of, values_of
+from tpir.ir.values import Value, distinct, sorted_values, value_key
 
 MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
+
+MAX_RELU_ROWS = 2**19
+"""The same for functions of learned weights, which arrays compute."""
 
 MAX_VALUES = 20_000
 """The most values of one variable."""
@@ -24,8 +28,9 @@ MAX_VALUES = 20_000
 class Domains:
     """The values of nodes, each found once. None where there are too many to list."""
 
-    def __init__(self, context: int) -> None:
+    def __init__(self, context: int, is_mean: Callable[[Node], bool]) -> None:
         self._context = context
+        self._is_mean = is_mean
         self._known: dict[Node, Domain | None] = {}
         self._tables: dict[Node, Table | None] = {}
 
@@ -37,6 +42,10 @@ class Domains:
 
     def restrict(self, node: Node, values: Domain) -> None:
         """State that a node has no other values."""
+        found = self(node)
+        if found is not None:
+            listed = {value_key(v) for v in values}
+            values = tuple(v for v in found if value_key(v) in listed)
         self._known[node] = values
 
     def table(self, node: Node) -> Table | None:
@@ -54,7 +63,7 @@ class Domains:
                 table = self.table(node)
                 if table is not None:
                     return _ordered(table.results)
-            case Aggregate(default) if _is_mean(node):
+            case Aggregate(default) if self._is_mean(node):
                 return self._means(node.operands[1], default)
             case Aggregate(default):
                 values = self(node.operands[1])
@@ -71,10 +80,13 @@ class Domains:
         if any(d is None for d in domains):
             return None
         known = tuple(d for d in domains if d is not None)
-        if math.prod(map(len, known)) > MAX_ROWS:
-            return None
+        rows = math.prod(map(len, known))
         if isinstance(function, ReluFunction):
+            if rows > MAX_RELU_ROWS:
+                return None
             return Table(known, _relu_results(function, known))
+        if rows > MAX_ROWS:
+            return None
         if isinstance(function, Table):
             if function.domains == known:
                 return function
@@ -102,13 +114,6 @@ class Domains:
         if default is not None and not isinstance(default, str):
             means.add(default)
         return tuple(sorted(means)) if len(means) <= MAX_VALUES else None
-
-
-def _is_mean(node: Node) -> bool:
-    """Whether an aggregate may be the mean of several values."""
-    values = node.operands[1]
-    numeric = all(map(is_number, values_of(values.type) or ()))
-    return not isinstance(node.operands[0].op, Choose) and numeric and isinstance(node.type, Real)
 
 
 def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[int, ...]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from itertools import product
 
 import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Domains
+from tpir.backends.transformer.fitting import fitted
 from tpir.backends.transformer.selection import (
+    Bools,
+    ChosenKey,
     Conjunction,
+    Pair,
     Polynomial,
     Selections,
     TooManyTerms,
 )
+from tpir.backends.transformer.tables import affine_form
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import (
@@ -28,15 +32,14 @@ from tpir.ir.expressions import (
     Failure,
     IfElse,
     Literal,
+    Unary,
+    UnaryOp,
 )
 from tpir.ir.functions import (
     Domain,
-    FeatureWeights,
-    NumberWeights,
     Relation,
-    ScoreTable,
+    ReluFunction,
     Table,
-    TableWeights,
 )
 from tpir.ir.ops import (
     Aggregate,
@@ -57,7 +60,7 @@ from tpir.ir.ops import (
     offsets_of,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Selector, Width, is_mixed, values_of
+from tpir.ir.types import Bool, Real, Selector, Width, is_mixed, number_bounds, values_of
 from tpir.ir.values import Value, is_number, sorted_values, value_key
 
 NOTHING = "<nothing>"
@@ -81,7 +84,7 @@ class Legaliser:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.builder = Builder(program.header, share=True)
-        self.domains = Domains(program.context)
+        self.domains = Domains(program.context, self.is_mean)
         self.selections = Selections(self._finite, program.causal)
         self.new: dict[Node, Node] = {}
 
@@ -115,8 +118,9 @@ class Legaliser:
         return new
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
-        fitted = _fitted(op, operands)
-        return self.builder.add(fitted, operands, name=old.name + suffix, origin=old.origin)
+        return self.builder.add(
+            fitted(op, operands), operands, name=old.name + suffix, origin=old.origin
+        )
 
     def _map(self, old: Node, expression: Expression, *operands: Node, suffix: str = "") -> Node:
         return self._add(old, Map(expression), *operands, suffix=suffix)
@@ -131,6 +135,8 @@ class Legaliser:
         """The conjunctions of a selector. Raises TpirError if they are too many."""
         try:
             return self.selections.terms(selector)
+        except ChosenKey as error:
+            raise refusal(user, f"{selector.name} combines a chosen key with others") from error
         except TooManyTerms as error:
             raise refusal(user, f"{selector.name} combines too many selectors") from error
 
@@ -138,6 +144,8 @@ class Legaliser:
         chosen, values = operands
         if not isinstance(chosen.op, Choose):
             selector = self._conjunctive(node, chosen)
+            if isinstance(default, str) and self._may_be_mean(selector, values):
+                return self._mean_or_word(node, default, selector, values)
             return self._add(node, Aggregate(default), selector, values)
         selector = self._conjunctive(node, chosen.operands[0])
         op, scored = chosen.op, chosen.operands[1:]
@@ -156,11 +164,30 @@ class Legaliser:
         table = Table.tabulate(domains, lambda value, other: other if value == NOTHING else value)
         return self._add(node, Map(table), found, first)
 
+    def is_mean(self, node: Node) -> bool:
+        """Whether an aggregate may be the mean of several numbers."""
+        selector, values = node.operands
+        return not isinstance(selector.op, Choose) and self._may_be_mean(selector, values)
+
+    def _may_be_mean(self, selector: Node, values: Node) -> bool:
+        if number_bounds(values.type) is None or isinstance(values.type, Bool):
+            return False
+        terms = self.terms(selector, selector)
+        return not (len(terms) == 1 and any(map(_is_one_position, terms[0][1].blocks.items())))
+
+    def _mean_or_word(self, node: Node, default: str, selector: Node, values: Node) -> Node:
+        """The mean, a word where nothing is selected."""
+        mean = self._add(node, Aggregate(0), selector, values, suffix="_mean")
+        count = self._width(node, selector)
+        nothing = Binary(BinaryOp.EQUAL, Argument(1), Literal(0))
+        return self._map(node, IfElse(Literal(default), nothing, Argument(0)), mean, count)
+
     def _needs_no_otherwise(self, op: Choose, selector: Node) -> bool:
         """Whether the first position wins where nothing is selected, or something always is."""
-        terms = self.selections.terms(selector)
-        if terms and not terms[0][1].blocks and len(terms) == 1:
-            return True
+        terms = self.terms(selector, selector)
+        blocks = len(terms[0][1].blocks) if len(terms) == 1 else 2
+        if blocks != 1:
+            return blocks == 0
         header = self.program.header
         first = offsets_of(Preference.FIRST, header.context, header.causal)
         return op.score is None and offsets_of(op.order, header.context, header.causal) == first
@@ -191,6 +218,8 @@ class Legaliser:
         ]
         zero: Expression = Literal(0)
         expression = reduce(lambda a, b: Binary(BinaryOp.ADD, a, b), parts) if parts else zero
+        if isinstance(node.type, Real):
+            expression = Unary(UnaryOp.FLOAT, expression)
         return self._map(node, expression, *counts)
 
     def _as_selector(self, node: Node, term: Conjunction) -> Node:
@@ -215,6 +244,9 @@ class Legaliser:
         selector, values = operands
         if isinstance(selector.op, Choose):
             return self._aggregate(node, None if _is_one(selector) else 0, operands)
+        form = self._summands(values)
+        if form is not None:
+            return self._sum_of_sums(node, selector, values, form)
         domain = self.domains(values)
         if domain is None or not all(map(is_number, domain)):
             raise refusal(node, f"it adds up {values.name}, which has too many values")
@@ -238,12 +270,40 @@ class Legaliser:
             self.domains.restrict(total, listed)
         return total
 
+    def _summands(self, values: Node) -> tuple[float, ...] | None:
+        """Constant and weights, where what is added up is a sum of whole numbers itself."""
+        if not isinstance(values.op, Map) or self.domains(values) is not None:
+            return None
+        if isinstance(values.op.function, Table | ReluFunction):
+            return None
+        return affine_form(values.op.function, len(values.operands))
+
+    def _sum_of_sums(
+        self, node: Node, selector: Node, values: Node, form: tuple[float, ...]
+    ) -> Node:
+        """The sum of a weighted sum: the weighted sum of sums."""
+        counts: list[Node] = []
+        weights: list[Value] = []
+        if form[0]:
+            counts.append(self._width(node, selector))
+            weights.append(form[0])
+        for operand, weight in zip(values.operands, form[1:], strict=True):
+            if weight:
+                counts.append(self._sum(node, (selector, operand)))
+                weights.append(weight)
+        return self._weighted(node, weights, counts)
+
     def _sum_by_value(self, node: Node, selector: Node, values: Node, domain: Domain) -> Node:
         """A sum of numbers, each times how many of the keys have it."""
         if len(domain) > MOST_SUMMANDS:
             raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
         kept = [v for v in domain if v]
-        counts = [self._width(node, self._having(node, selector, values, (v,))) for v in kept]
+        listed = self._listed(values)
+        place = dict(zip(map(value_key, domain), self._finite(listed), strict=True))
+        counts = []
+        for value in kept:
+            having = self._having(node, selector, listed, (place[value_key(value)],))
+            counts.append(self._width(node, having))
         return self._weighted(node, kept, counts)
 
     def _having(self, node: Node, selector: Node, values: Node, keys: tuple[Value, ...]) -> Node:
@@ -283,6 +343,8 @@ class Legaliser:
         if values_of(node.type) is not None:
             return node
         values = self._finite(node)
+        if len(set(values)) < len(values):
+            raise refusal(node, "some of its values are equal numbers of different kinds")
         place = DictIndex(values, tuple(range(len(values))), Argument(0))
         return self._map(node, place, node, suffix="_place")
 
@@ -317,59 +379,14 @@ class Legaliser:
         return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
 
 
-def _fitted(op: Op, operands: tuple[Node, ...]) -> Op:
-    """The op over what its operands' types list now: in another order, or more than can be.
-
-    What is listed only because types are wide gets the value of the first row.
-    """
-    types = [values_of(operand.type) for operand in operands]
-    match op:
-        case Map(Table(domains) as table) if domains:
-            if any(t is None for t in types):
-                return op
-            known = [{value_key(v): v for v in domain} for domain in domains]
-            wide = tuple(t for t in types if t is not None)
-            rows = product(*wide)
-
-            def at(row: tuple[Value, ...]) -> Value:
-                kept = [
-                    k.get(value_key(v), d[0]) for k, v, d in zip(known, row, domains, strict=True)
-                ]
-                return table(*kept)
-
-            return op if wide == domains else Map(Table(wide, tuple(map(at, rows))))
-        case Select(Relation(queries, rows)):
-            wide_queries = types[1] or queries
-            by_query = dict(zip(map(value_key, queries), rows, strict=True))
-            new = tuple(by_query.get(value_key(q), ()) for q in wide_queries)
-            return Select(Relation(wide_queries, new))
-        case Classify(weights=weights) | ClassifyPooled(weights=weights):
-            fitted = tuple(_fitted_weights(w, t) for w, t in zip(weights, types, strict=True))
-            return replace(op, weights=fitted)
-        case Choose(score=ScoreTable(queries, keys, rows)):
-            new_keys, new_queries = types[1] or keys, types[2] or queries
-            by_pair = {
-                (value_key(q), value_key(k)): x
-                for q, row in zip(queries, rows, strict=True)
-                for k, x in zip(keys, row, strict=True)
-            }
-            matrix = tuple(
-                tuple(by_pair.get((value_key(q), value_key(k)), 0.0) for k in new_keys)
-                for q in new_queries
-            )
-            return replace(op, score=ScoreTable(new_queries, new_keys, matrix))
-    return op
-
-
-def _fitted_weights(weights: FeatureWeights, values: Domain | None) -> FeatureWeights:
-    if values is None or isinstance(weights, NumberWeights):
-        return weights
-    by_value = dict(zip(map(value_key, weights.domain), weights.rows, strict=True))
-    return TableWeights(values, tuple(by_value.get(value_key(v), weights.rows[0]) for v in values))
-
-
 def _minimum(left: Expression, right: Expression) -> Expression:
     return IfElse(left, Binary(BinaryOp.LESS, left, right), right)
+
+
+def _is_one_position(block: tuple[Pair, Bools]) -> bool:
+    """Whether a block holds of one position at most, for each query."""
+    (keys, _), holds = block
+    return isinstance(keys.op, Indices) and bool((holds.sum(axis=0) <= 1).all())
 
 
 def _is_one(selector: Node) -> bool:

@@ -14,16 +14,9 @@ from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import Budget, TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
-from tpir.backends.transformer.parts import (
-    Copied,
-    Count,
-    Embedding,
-    Mapped,
-    Mean,
-    Part,
-    Summed,
-    slot_of_head,
-)
+from tpir.backends.transformer.maps import Mapped, Summed
+from tpir.backends.transformer.numbers import Count, Mean
+from tpir.backends.transformer.parts import Copied, Embedding, Part, slot_of_head
 from tpir.backends.transformer.plan import Plan, Readout, Written
 from tpir.backends.transformer.tables import affine_form
 from tpir.ir.functions import Domain, NumberWeights, ReluFunction, Table, TableWeights
@@ -45,11 +38,18 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, Selector, number_bounds
 from tpir.ir.values import is_number
 
-MAX_LABELS = 4_096
-"""An output of more values is one number, not a logit for each."""
+MAX_LABELS = 512
+"""An output of more numbers is one logit, the number itself, and no longer exact.
+
+Which value it is, a line of logits 2 c x - c^2 tells from a code c: rounding leaves that exact for
+codes up to 512 times their smallest distance.
+"""
 
 MOST_OFF = 1e-6
 """A number that is an output is made of looked-up counts where it might be off by more."""
+
+TOLERANCE = 1e-4
+"""A number that is an output may be off by this; by this part of it, where it is larger than 1."""
 
 
 class Planner:
@@ -147,10 +147,8 @@ class Planner:
                 return Mapped(self, node) if form is None else Summed(self, node, form)
             case SelectorWidth():
                 return self._count(node)
-            case Aggregate() if isinstance(node.operands[0].op, Choose) or not self._is_mean(node):
-                return Copied(self, node)
             case Aggregate():
-                return self._mean(node)
+                return self._mean(node) if self.legal.is_mean(node) else Copied(self, node)
         raise refusal(node, "it has no place in a Transformer")
 
     def _affine_form(self, node: Node) -> tuple[float, ...] | None:
@@ -168,9 +166,6 @@ class Planner:
             ):
                 return None
         return affine_form(function, len(node.operands))
-
-    def _is_mean(self, node: Node) -> bool:
-        return isinstance(node.type, Real)
 
     def _count(self, node: Node) -> Part:
         numbers = self.domain(node)
@@ -216,7 +211,10 @@ class Planner:
             return part_points
         domain = self.domain(node)
         if all(map(is_number, domain)) and len(set(domain)) == len(domain):
-            return tuple(float(v) for v in domain)
+            numbers = tuple(float(v) for v in domain)
+            nearest = min(np.diff(sorted(numbers)), default=1.0)
+            if max(map(abs, numbers)) <= MAX_LABELS * nearest:
+                return numbers
         return tuple(float(k) for k in range(len(domain)))
 
     def points(self, node: Node) -> Column | None:
@@ -243,24 +241,29 @@ class Planner:
 
     def _is_number(self, node: Node) -> bool:
         domain = self.domains(node)
+        if domain is not None and len(domain) > MAX_LABELS and not all(map(is_number, domain)):
+            raise refusal(node, f"it is an output of {len(domain)} different values")
         return domain is None or isinstance(node.type, Real) or len(domain) > MAX_LABELS
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):
-            numbers = self.identity(operand)
-            if numbers == IDENTITY:
-                raise refusal(operand, "a readout weighs a number of too many values")
-            return [tuple(w * x for x in numbers) for w in given.row]
+            return [self.identity(operand)]
         by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
-        rows = [by_value[_key(v)] for v in self.domain(operand)]
+        rows = [by_value.get(_key(v), given.rows[0]) for v in self.domain(operand)]
         return [tuple(column) for column in zip(*rows, strict=True)]
+
+    def _label_features(self, operand: Node, given: TableWeights | NumberWeights) -> list[Feature]:
+        """What a feature adds to each label."""
+        features = [self.feature(operand, c) for c in self._label_columns(operand, given)]
+        if isinstance(given, NumberWeights):
+            return [features[0].times(weight) for weight in given.row]
+        return features
 
     def _readout(self, name: str, node: Node) -> Readout:
         match node.op:
             case Classify(labels, bias, weights) | ClassifyPooled(labels, bias, weights):
                 parts = [
-                    [self.feature(o, c) for c in self._label_columns(o, w)]
-                    for o, w in zip(node.operands, weights, strict=True)
+                    self._label_features(o, w) for o, w in zip(node.operands, weights, strict=True)
                 ]
                 logits = [
                     total([(features[k], 1.0) for features in parts], constant)
@@ -275,7 +278,7 @@ class Planner:
                 number = self.feature(node, self.identity(node))
                 if self.budget.error(number) > MOST_OFF:
                     more = noisy([number]) - self.looked_up
-                    if more:
+                    if more or self.budget.error(number) > TOLERANCE:
                         raise TooInexact(node, more, "it is too rough a number")
                 return Readout(name, (number,), None)
         code = self.code(node)

@@ -56,6 +56,10 @@ class TooManyTerms(Exception):
     """A selector takes more than ``MOST_TERMS`` conjunctions."""
 
 
+class ChosenKey(Exception):
+    """A selector is made of one that chooses a single key, which no sum of blocks does."""
+
+
 class Selections:
     """Makes polynomials of selectors; ``domain`` gives the values of a node."""
 
@@ -67,7 +71,7 @@ class Selections:
     def terms(self, selector: Node) -> Polynomial:
         """The conjunctions whose sum a selector is, with their coefficients.
 
-        Raises TooManyTerms.
+        Raises TooManyTerms and ChosenKey.
         """
         if selector not in self._known:
             self._known[selector] = self._terms(selector)
@@ -90,7 +94,7 @@ class Selections:
                 left, right = map(self.terms, node.operands)
                 both = [(-c, t) for c, t in self._times(left, right)]
                 return _plus(left, right, both)
-        raise AssertionError(node.op)
+        raise ChosenKey
 
     def _negative(self, selector: Node) -> Polynomial:
         """Minus the selector; of a single block, what its complement is short of everything."""
@@ -106,7 +110,7 @@ class Selections:
                 value_key(q): {value_key(k) for k in row}
                 for q, row in zip(predicate.queries, predicate.rows, strict=True)
             }
-            wanted = [rows[value_key(q)] for q in queries]
+            wanted = [rows.get(value_key(q), set()) for q in queries]
             return np.array([[value_key(k) in row for row in wanted] for k in keys], dtype=bool)
         assert isinstance(predicate, Comparison)
         op = predicate.op

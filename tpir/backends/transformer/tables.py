@@ -248,6 +248,8 @@ def affine_form(expression: Expression, arity: int) -> tuple[float, ...] | None:
             return tuple(1.0 if k == index + 1 else 0.0 for k in range(arity + 1))
         case Literal(value) if not isinstance(value, str):
             return (float(value), *[0.0] * arity)
+        case Unary(UnaryOp.FLOAT, inner):
+            return affine_form(inner, arity)
         case Unary(UnaryOp.NEGATE, inner):
             return _times(affine_form(inner, arity), -1.0)
         case Binary(op, left, right):

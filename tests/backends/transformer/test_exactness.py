@@ -1,0 +1,93 @@
+"""Long inputs, large vocabularies, and what the error budget refuses or mends."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+import tpir
+from tests.examples.test_examples import FILES
+from tpir.equiv.verdict import Answer
+from tpir.models.stored_transformer import TransformerCheckpoint
+from tpir.models.transformer_predict import predict
+from tpir.semantics.interpreter import run_many
+
+WORDS = "abcdefghijklmnopqrst"
+BRACKETS = "(){}[]<>abcdefghijkl"
+LONG = {"length": WORDS, "hist": WORDS, "reverse": WORDS, "sort": WORDS, "dyck2": BRACKETS}
+
+
+def compiled(text: str, vocabulary: str, context: int) -> TransformerCheckpoint:
+    program = tpir.parse(text, vocabulary=list(vocabulary), context=context)
+    return tpir.compile(program, target="transformer")
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_position_is_wrong_at_length_50(name: str) -> None:
+    program = tpir.load(FILES[name], vocabulary=list(LONG[name]), context=50).program
+    assert program is not None
+    program = tpir.optimise(program, level=2)
+    weights = tpir.compile(program, target="transformer")
+    noise = random.Random(0)
+    lengths = [50] * 10 + [noise.randint(1, 50) for _ in range(10)]
+    inputs = [tuple(noise.choices(program.vocabulary, k=length)) for length in lengths]
+    expected = [outcome.values for outcome in run_many(program, inputs)]
+    assert [dict(found) for found in predict(weights, inputs)] == expected
+
+
+def test_counts_are_looked_up_where_errors_would_grow() -> None:
+    """Counting by a count: at length 8 its errors do no harm, at length 60 they would."""
+    text = "n = selector_width(select(tokens, tokens, ==)); m = selector_width(select(n, n, <));"
+    assert compiled(text, "abc", 8).blocks == 2
+    assert compiled(text, "abc", 60).blocks == 3
+
+
+def test_what_float32_cannot_hold_is_refused_with_advice() -> None:
+    text = "n = selector_width(select(tokens, tokens, ==)); y = n * n * n * n / 3;"
+    with pytest.raises(tpir.TpirError, match=r"y cannot be compiled .* try a shorter --max-length"):
+        compiled(text, "ab", 100)
+
+
+def test_a_token_of_beginning_only_where_a_head_may_find_nothing() -> None:
+    assert not compiled("n = length;", "ab", 5).bos
+    assert compiled("n = selector_width(select(tokens, tokens, ==));", "ab", 5).bos
+
+
+def test_directions_of_dead_variables_are_used_again() -> None:
+    """A chain of copies: each is dead once the next is there."""
+    text = "x = tokens;\n" + "".join(
+        'x = aggregate(select(indices, indices - 1, ==), x, "a");\n' for _ in range(6)
+    )
+    weights = compiled(text, "abcdef", 8)
+    assert weights.blocks == 6
+    assert weights.state["embed.W_E"].shape[1] <= 6
+
+
+def test_heads_with_one_selector_are_one_head() -> None:
+    text = """
+    before = select(indices, indices - 1, ==);
+    x = aggregate(before, tokens, "a");
+    y = aggregate(before, indices, 0);
+    z = x if y > 1 else "b";
+    """
+    weights = compiled(text, "abc", 6)
+    assert weights.state["blocks.0.attn.W_Q"].shape[0] == 1
+
+
+@pytest.mark.parametrize("causal", ["", "causal;"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = aggregate(closest(select(tokens, tokens, ==)), indices);",
+        "y = aggregate(last(select(tokens, tokens, <)), tokens);",
+        'y = aggregate(choose(select(tokens, "a", ==), order=last, otherwise=none), tokens, "x");',
+        "y = aggregate_sum(select(tokens, tokens, <), 1 - 2 * indices);",
+        "y = selector_width(not (select(tokens, tokens, ==) or select(indices, indices, <)));",
+        "y = aggregate(select(tokens, tokens, ==) or select(indices, indices, >), indices);",
+    ],
+)
+def test_selectors_are_proved(text: str, causal: str) -> None:
+    program = tpir.parse(causal + text, vocabulary=["a", "b", "c"], context=5)
+    verdict = tpir.check(program, tpir.compile(program, target="transformer"))
+    assert verdict.answer is Answer.PROVED, str(verdict)

@@ -1,0 +1,120 @@
+"""What hidden units make: functions of one number, and sums of ridges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.features import Feature
+from tpir.backends.transformer.hinges import hinges
+from tpir.backends.transformer.legal import refusal
+from tpir.backends.transformer.plan import Mlp, Unit
+from tpir.backends.transformer.tables import (
+    Ridge,
+)
+from tpir.ir.program import Node
+
+if TYPE_CHECKING:
+    from tpir.backends.transformer.planner import Planner
+
+from tpir.backends.transformer.held import Held, are_whole, is_whole
+
+Floats = NDArray[np.float64]
+
+MOST_OFF = 1e-6
+"""A number is made of more units where it would be off by more."""
+
+MOST_ROUNDING = 0.125
+"""Coordinates that hold codes are whole numbers, and may be off by this much."""
+
+
+class Lined:
+    """Columns of a node as functions of one feature, made by the hidden units of an MLP."""
+
+    def __init__(self, planner: Planner, node: Node, columns: tuple[Column, ...]) -> None:
+        self.planner, self.node = planner, node
+        self.held = Held(node.name, columns, len(planner.domain(node)))
+
+    def build(
+        self, line: Feature, points: Floats, codes: NDArray[np.intp], relative: float = 0.0
+    ) -> None:
+        """``points`` of the feature, and for each of them the place of the node's value.
+
+        The feature is off by its own error or, if that is given, by a relative one.
+        """
+        order = np.argsort(points, kind="stable")
+        points, values = points[order], self.held.basis.rows[codes[order]]
+        first = np.concatenate([[True], np.diff(points) > 0])
+        group = np.cumsum(first) - 1
+        if (values != values[first][group]).any():
+            raise refusal(self.node, "different values have the same number")
+        points, values = points[first], values[first]
+        slot = line.slot + 2 - line.slot % 2
+        coordinates = self.held.make(slot)
+        bends = hinges(points, values)
+        self._check(line, points, values, bends.largest, relative)
+        units = []
+        for threshold, row in zip(bends.thresholds.tolist(), bends.weights.tolist(), strict=True):
+            output = tuple((c, w) for c, w in zip(coordinates, row, strict=True) if w)
+            inner = line.shifted(-threshold).times(bends.sign)
+            units.append(Unit(inner, output))
+        constants = dict(zip(coordinates, bends.constant.tolist(), strict=True))
+        for k, coordinate in enumerate(coordinates):
+            at_bos = bends.sign * (line.at_bos - bends.thresholds)
+            coordinate.at_bos = float(
+                bends.constant[k] + np.maximum(at_bos, 0) @ bends.weights[:, k]
+            )
+        self.planner.plan.mlps.append(Mlp(slot, units, constants))
+
+    def build_ridges(self, base: Floats, ridges: list[tuple[Feature, Ridge]]) -> None:
+        """The sum of ``base`` and the ridges, whose features are given."""
+        budget = self.planner.budget
+        features = [feature for feature, _ in ridges]
+        slot = max((f.slot for f in features), default=0)
+        coordinates = self.held.make(slot + 2 - slot % 2)
+        units, errors = [], []
+        for feature, ridge in ridges:
+            row = zip(coordinates, ridge.value.tolist(), strict=True)
+            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
+            off = budget.error(feature)
+            whole = off == 0 and all(map(are_whole, (*ridge.columns, tuple(ridge.value))))
+            errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
+        constants = dict(zip(coordinates, base.tolist(), strict=True))
+        inside = np.maximum([f.at_bos for f in features], 0)
+        for k, coordinate in enumerate(coordinates):
+            column = np.array([ridge.value[k] for _, ridge in ridges])
+            coordinate.at_bos = float(base[k] + inside @ column)
+            coordinate.error = float(np.array(errors) @ np.abs(column))
+            coordinate.counts = noisy(features)
+        if max(errors, default=0.0) > MOST_ROUNDING:
+            what = "its arguments are too rough to be told apart"
+            raise TooInexact(self.node, noisy(features), what)
+        self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
+
+    def _check(
+        self, line: Feature, points: Floats, values: Floats, largest: float, relative: float
+    ) -> None:
+        """How far the coordinates are off. Raises TooInexact if points cannot be told apart."""
+        budget = self.planner.budget
+        off = np.abs(points) * relative if relative else np.full(len(points), budget.error(line))
+        spacing = np.diff(points)
+        if (np.maximum(off[1:], off[:-1]) > spacing / 4).any():
+            what = "its arguments are too rough to be told apart"
+            raise TooInexact(self.node, noisy([line]), what)
+        slopes = np.abs(np.diff(values, axis=0)) / spacing[:, None]
+        steepest = (
+            np.maximum(np.pad(slopes, ((0, 1), (0, 0))), np.pad(slopes, ((1, 0), (0, 0))))
+            * off[:, None]
+        )
+        exact = not off.any() and largest < 1 / budget.unit and is_whole(points, values)
+        rounded = 0.0 if exact else 4 * budget.unit * largest
+        for k, coordinate in enumerate(self.held.coordinates):
+            coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
+            coordinate.counts = noisy([line])
+        if rounded > MOST_ROUNDING:
+            what = "its table is too large for the number type"
+            raise TooInexact(self.node, noisy([line]), what)

@@ -1,0 +1,155 @@
+"""``map``: sums that are read off the operands, and tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.backends.transformer.basis import Column
+from tpir.backends.transformer.features import Feature, total
+from tpir.backends.transformer.legal import refusal
+from tpir.backends.transformer.tables import (
+    Line,
+    Ridge,
+    Ridges,
+    boxes_of,
+    gates_of,
+    line_of,
+    separated,
+)
+from tpir.ir.program import Node
+from tpir.ir.values import value_key
+
+if TYPE_CHECKING:
+    from tpir.backends.transformer.planner import Planner
+
+from tpir.backends.transformer.held import affine_in, is_whole
+from tpir.backends.transformer.lined import MOST_OFF, Lined
+
+Floats = NDArray[np.float64]
+
+
+class Summed:
+    """``map`` by adding multiples of its operands: read off them, but for what is no multiple."""
+
+    def __init__(self, planner: Planner, node: Node, form: tuple[float, ...]) -> None:
+        self.planner, self.node = planner, node
+        self.constant, self.weights = form[0], form[1:]
+        self.lined: Lined | None = None
+
+    def ask(self, columns: tuple[Column, ...]) -> None:
+        """See Part."""
+        points = self.planner.identity(self.node)
+        self.affine = {c: a for c in columns if (a := affine_in(points, c)) is not None}
+        others = tuple(c for c in columns if c not in self.affine)
+        if others:
+            self.lined = Lined(self.planner, self.node, others)
+        for operand, weight in zip(self.node.operands, self.weights, strict=True):
+            if weight:
+                self.planner.ask(operand, self.planner.identity(operand))
+
+    def build(self) -> None:
+        """See Part."""
+        read = [
+            (self.planner.feature(operand, self.planner.identity(operand)), weight)
+            for operand, weight in zip(self.node.operands, self.weights, strict=True)
+            if weight
+        ]
+        self.number = total(read, self.constant)
+        if self.lined is not None:
+            points = np.array(self.planner.identity(self.node))
+            self.lined.build(self.number, points, np.arange(len(points)))
+
+    def feature(self, column: Column) -> Feature:
+        """See Part."""
+        if column in self.affine:
+            constant, weight = self.affine[column]
+            return self.number.times(weight).shifted(constant)
+        assert self.lined is not None
+        return self.lined.held.feature(column)
+
+
+class Mapped:
+    """``map``: what is a sum of functions of the operands is read off them, the rest is an MLP."""
+
+    def __init__(self, planner: Planner, node: Node) -> None:
+        self.planner, self.node = planner, node
+        self.lined: Lined | None = None
+        self.line: Line | None = None
+        self.ridges: Ridges | None = None
+
+    def ask(self, columns: tuple[Column, ...]) -> None:
+        """See Part."""
+        planner, node = self.planner, self.node
+        self.sums: dict[Column, tuple[float, list[Column]]] = {}
+        table = planner.domains.table(node)
+        if table is None:
+            raise refusal(node, "its operands have too many values for a table")
+        domain = planner.domain(node)
+        place = {value_key(v): k for k, v in enumerate(domain)}
+        shape = tuple(len(planner.domain(o)) for o in node.operands)
+        self.codes = np.array([place[value_key(v)] for v in table.results]).reshape(shape)
+        others = []
+        for column in columns:
+            parts = separated(np.array(column)[self.codes])
+            if parts is None:
+                others.append(column)
+                continue
+            self.sums[column] = parts
+            for operand, part in zip(node.operands, parts[1], strict=True):
+                planner.ask(operand, part)
+        if others:
+            self._ask_for_line(tuple(others))
+
+    def _ask_for_line(self, others: tuple[Column, ...]) -> None:
+        planner, node = self.planner, self.node
+        self.lined = Lined(planner, node, others)
+        values = self.lined.held.basis.rows[self.codes]
+        line, ridges = line_of(values), boxes_of(values)
+        gates = gates_of(values)
+        if gates is not None and len(gates.ridges) < len(ridges.ridges):
+            ridges = gates
+        rounding = 4 * planner.budget.unit * line.largest
+        whole = line.largest < 1 / planner.budget.unit and is_whole(line.points, values)
+        if len(ridges.ridges) < line.units or (not whole and rounding > MOST_OFF):
+            self.ridges = ridges
+            for ridge in ridges.ridges:
+                for operand, column in zip(node.operands, ridge.columns, strict=True):
+                    if column is not None:
+                        planner.ask(operand, column)
+            return
+        self.line = line
+        for operand, column in zip(node.operands, line.columns, strict=True):
+            planner.ask(operand, column)
+
+    def build(self) -> None:
+        """See Part."""
+        if self.lined is None:
+            return
+        if self.line is None:
+            assert self.ridges is not None
+            read = [(self._input(ridge), ridge) for ridge in self.ridges.ridges]
+            self.lined.build_ridges(self.ridges.base, read)
+            return
+        parts = zip(self.node.operands, self.line.columns, strict=True)
+        line = total([(self.planner.feature(o, c), 1.0) for o, c in parts])
+        self.lined.build(line, self.line.points.reshape(-1), self.codes.reshape(-1))
+
+    def _input(self, ridge: Ridge) -> Feature:
+        parts = [
+            (self.planner.feature(operand, column), 1.0)
+            for operand, column in zip(self.node.operands, ridge.columns, strict=True)
+            if column is not None
+        ]
+        return total(parts, ridge.constant)
+
+    def feature(self, column: Column) -> Feature:
+        """See Part."""
+        if column in self.sums:
+            constant, columns = self.sums[column]
+            parts = zip(self.node.operands, columns, strict=True)
+            return total([(self.planner.feature(o, c), 1.0) for o, c in parts], constant)
+        assert self.lined is not None
+        return self.lined.held.feature(column)
