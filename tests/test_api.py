@@ -65,8 +65,12 @@ def test_a_standard_transformer_is_an_artefact_like_others(tmp_path: Path) -> No
     assert tpir.check(weights, path).float32_differences == {"B": 0}
     with pytest.raises(tpir.TpirError, match=r"ends in \.safetensors"):
         tpir.save(weights, tmp_path / "tiny")
-    with pytest.raises(tpir.TpirError, match="standard Transformer"):
-        tpir.lower(path)
+    for source in (weights, path, tpir.load(path)):
+        assert tpir.check(program, tpir.lower(source)).answer is Answer.PROVED
+        assert tpir.check(program, tpir.lower(source, blind=True)).answer is Answer.PROVED
+    assert tpir.lower(path).name == "tiny"
+    with pytest.raises(tpir.TpirError, match="blind is for the standard one"):
+        tpir.lower(tpir.compile(program), blind=True)
 
 
 @pytest.mark.parametrize(

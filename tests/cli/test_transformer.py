@@ -215,19 +215,26 @@ def test_eval_counts_labels(cli: Cli, folder: Path, tmp_path: Path) -> None:
     check_error(cli("eval", path, "--data", data), "several outputs (x, y)", "compile")
 
 
-def test_commands_that_need_a_program_say_so(cli: Cli, folder: Path, tmp_path: Path) -> None:
-    path, out = folder / "hist.safetensors", tmp_path / "out"
-    commands: tuple[tuple[object, ...], ...] = (
-        ("opt", path, "-o", out),
-        ("emit", "python", path, "-o", out),
-        ("compile", path, "-o", out.with_suffix(".safetensors")),
-        ("show", path, "-o", out.with_suffix(".svg")),
-        ("roundtrip", path, "-o", out),
-        ("diff", path, path),
-    )
-    for command in commands:
-        check_error(cli(*command), "is a standard Transformer; give the program")
-    assert list(tmp_path.iterdir()) == []
+def test_commands_that_need_a_program_lower_the_weights(
+    cli: Cli, folder: Path, tmp_path: Path
+) -> None:
+    path, program = folder / "hist.safetensors", folder / "hist.rasp"
+    for blind in ((), ("--blind",)):
+        answer = cli("lower", path, *blind)
+        assert (answer.status, answer.err) == (0, "")
+        assert parse(answer.out) == parse(HIST)
+    assert cli("diff", path, program).status == 0
+    out = tmp_path / "again.safetensors"
+    assert cli("compile", path, "--target", "transformer", "-o", out).status == 0
+    first, again = load_transformer(path), load_transformer(out)
+    assert all(torch.equal(first.state[k], again.state[k]) for k in first.state)
+    for command in (("opt",), ("emit", "python")):
+        assert cli(*command, path).status == 0
+    check_error(cli("lower", program, "--blind"), "no standard Transformer, which --blind is for")
+    broken = tmp_path / "broken.safetensors"
+    weights = {**first.state, "blocks.0.attn.W_Q": first.state["blocks.0.attn.W_Q"] / 50}
+    save_transformer(broken, replace(first, state=weights))
+    check_error(cli("lower", broken), "block 0, head 0 computes no program")
 
 
 def test_options_that_a_file_overrules(cli: Cli, folder: Path, tmp_path: Path) -> None:

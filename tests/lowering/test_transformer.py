@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from dataclasses import replace
 from itertools import product
 
@@ -17,6 +17,7 @@ from tests.examples.test_examples import FILES
 from tests.strategies import programs
 from tpir.backends.transformer import compile_transformer
 from tpir.equiv.verdict import Answer
+from tpir.ir.ops import Classify, ClassifyPooled
 from tpir.ir.program import Node, Program
 from tpir.ir.values import value_key
 from tpir.lowering.transformer import lower_transformer
@@ -98,16 +99,16 @@ def test_random_programs_are_recovered(program: Program) -> None:
     except tpir.TpirError:
         return
     lowered = lower_transformer(checkpoint)
+    if any(isinstance(node.op, Classify | ClassifyPooled) for node in program.live):
+        # Weights are rounded, and labels that tie in the program may not tie in them.
+        verdict = tpir.check(with_doubles(checkpoint), lowered)
+        assert verdict.answer is Answer.PROVED, str(verdict)
+        return
     numbers = {o.name for o in checkpoint.outputs if o.values is None}
-    inputs = [
-        x for n in range(1, program.context + 1) for x in product(program.vocabulary, repeat=n)
-    ]
-    for tokens, wanted, got in zip(
-        inputs[:2000],
-        run_many(program, inputs[:2000]),
-        run_many(lowered, inputs[:2000]),
-        strict=True,
-    ):
+    lengths = range(1, program.context + 1)
+    inputs = [x for n in lengths for x in product(program.vocabulary, repeat=n)][:2000]
+    outcomes = zip(inputs, run_many(program, inputs), run_many(lowered, inputs), strict=True)
+    for tokens, wanted, got in outcomes:
         if wanted.values is None:
             continue  # weights do not fail: what they answer then means nothing
         assert got.values is not None, tokens
@@ -171,27 +172,27 @@ def test_an_edited_embedding_changes_what_reads_it() -> None:
     )
 
 
-def test_an_edited_output_changes_one_row_of_one_table() -> None:
-    """Of the hidden units that make a table, each in turn puts out something else."""
-    program = tpir.parse(HEADER + STAGED)
-    checkpoint = compile_transformer(program)
+def test_an_edited_hidden_unit_changes_its_table_alone() -> None:
+    """Each hidden unit of a table is cut off in turn."""
+    checkpoint = compile_transformer(tpir.parse(HEADER + STAGED))
     before = tpir.lower(checkpoint)
     (variable,) = [v for v in checkpoint.variables if v.name == "kinds"]
-    block = variable.written // 2 - 1
-    name = f"blocks.{block}.mlp.W_out"
-    changed = Counter[str]()
+    name = f"blocks.{variable.written // 2 - 1}.mlp.W_out"
+    changed = 0
     for unit in range(checkpoint.state[name].shape[0]):
         if not checkpoint.state[name][unit, list(variable.directions)].any():
             continue
-        direction = variable.directions[0]
-        edited = with_tensor(checkpoint, name, lambda w, u=unit, d=direction: plus(w, (u, d), 3.0))
-        after = tpir.lower(edited)
+        edited = with_tensor(checkpoint, name, lambda w, u=unit: w.index_fill(0, at(u), 0.0))
+        try:
+            after = tpir.lower(edited)
+        except tpir.TpirError as error:
+            assert re.match(r"block \d, head \d computes no program: ", error.message)
+            continue
         assert tpir.check(edited, after).answer is Answer.PROVED
-        names = different(before, after)
-        assert names and names <= {"kinds", "more", "more_match", "kinds_class"}, names
-        assert "kinds" in names
-        changed.update(names)
-    assert changed["kinds"] >= 2
+        assert different(before, after) <= {"kinds", "more", "more_match"}
+        assert said(before.by_name["kinds"]) != said(after.by_name["kinds"])
+        changed += 1
+    assert changed
 
 
 def test_an_edited_bias_of_the_readout_changes_the_output_alone() -> None:
@@ -244,6 +245,11 @@ def with_tensor(
     """The checkpoint with one tensor changed."""
     assert callable(change)
     return replace(checkpoint, state={**checkpoint.state, name: change(checkpoint.state[name])})
+
+
+def with_doubles(checkpoint: TransformerCheckpoint) -> TransformerCheckpoint:
+    """The same numbers, to be run in float64."""
+    return replace(checkpoint, state={k: v.double() for k, v in checkpoint.state.items()})
 
 
 def equal_weights(left: TransformerCheckpoint, right: TransformerCheckpoint) -> bool:

@@ -14,7 +14,7 @@ from tpir.ir.verify import verify
 from tpir.lowering.tensors import Tensors
 from tpir.lowering.transformer.heads import add_attention
 from tpir.lowering.transformer.mlps import add_mlp
-from tpir.lowering.transformer.readout import outputs_of
+from tpir.lowering.transformer.readout import outputs_of, pooled_directions
 from tpir.lowering.transformer.scores import Misread
 from tpir.lowering.transformer.stream import UNIT, Stream, Variable
 from tpir.models.stored_transformer import TransformerCheckpoint
@@ -56,6 +56,7 @@ def lower_transformer(
 
 def _lowered(stream: Stream, checkpoint: TransformerCheckpoint) -> Program:
     tensors = Tensors(checkpoint.state)
+    stream.pooled = pooled_directions(checkpoint)
     for block in range(checkpoint.blocks):
         heads, _, size = _shape(checkpoint, f"blocks.{block}.attn.W_Q", 3)
         _, hidden = _shape(checkpoint, f"blocks.{block}.mlp.W_in", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tpir.ir.functions import Table
-from tpir.ir.ops import Aggregate, Map
+from tpir.ir.ops import Aggregate, Always, Map, Select
 from tpir.ir.program import Node
 from tpir.ir.types import number_bounds
 from tpir.ir.values import Value, is_number
@@ -24,10 +24,23 @@ def add_means(stream: Stream, written: Written, selector: Node) -> tuple[Floats,
     base = written.read.base
     added: list[Variable] = []
     for places in written.groups:
+        if stream.pooled.issuperset(places.tolist()) and selector.op == Select(Always(True)):
+            _average(stream, written, places)
+            continue
         group = _Group(stream, written, selector, places)
         added += group.variables()
         base = base + group.offset
     return base, added
+
+
+def _average(stream: Stream, written: Written, places: Codes) -> None:
+    """The mean over all positions of whatever values add."""
+    for source, rows in written.read.rows.items():
+        mine = np.zeros_like(rows)
+        mine[:, places] = rows[:, places]
+        if mine.any():
+            before = stream.averages.get(source, np.zeros_like(rows))
+            stream.averages[source] = before + mine
 
 
 class _Group:

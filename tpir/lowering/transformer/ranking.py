@@ -41,16 +41,16 @@ def ranking_of(
     if not scored:
         if order is not None:
             return Ranking(order)
-        return Ranking(Preference.FIRST, _ranks(positions[0].component, None, spread))
-    lexical = spread > 0 and _steps_are_large(scored[0], indices, spread)
+        return Ranking(Preference.FIRST, _ranks(positions[0].component, None))
+    lexical = spread > 0 and _steps_are_large(scored[0], positions[0], indices)
     if lexical and order is not None:
-        return Ranking(order, _ranks(scored[0], indices, spread))
+        return Ranking(order, _ranks(scored[0], indices))
     component = scored[0]
     if spread and positions[0].component is not component:
         raise Unclear("positions and scores both rank the keys, and neither comes first")
     if indices not in component.keys:
         raise Unclear("it takes the mean of the keys with the best score")
-    return Ranking(Preference.FIRST, _ranks(component, None, 0.0))
+    return Ranking(Preference.FIRST, _ranks(component, None))
 
 
 @dataclass
@@ -163,9 +163,19 @@ def _spread(scores: Floats, kept: Bools) -> float:
     return float(found.max(initial=0.0))
 
 
-def _steps_are_large(component: Component, indices: Variable, spread: float) -> bool:
+def _steps_are_large(component: Component, positions: _Positions, indices: Variable) -> bool:
+    """Whether scores differ by more than positions can make up for, query by query."""
     flat, kept, *_ = _flat(component, indices)
-    for column, chosen in zip(flat.T, kept.T, strict=True):
+    spreads = np.full(flat.shape[1], positions.spread)
+    if positions.component is component:
+        axis = component.keys.index(indices)
+        shape = (component.shape[axis], *flat.shape)
+        part = np.broadcast_to(component.position, component.shape)
+        scores = np.moveaxis(part, axis, 0).reshape(shape)
+        selected = np.moveaxis(component.selected, axis, 0).reshape(shape)
+        places = range(shape[2])
+        spreads = np.array([_spread(scores[..., q], selected[..., q]) for q in places])
+    for column, chosen, spread in zip(flat.T, kept.T, spreads.tolist(), strict=True):
         steps = np.diff(np.unique(column[chosen]))
         if ((steps > TIE) & (steps < spread + GAP)).any():
             return False
@@ -173,7 +183,7 @@ def _steps_are_large(component: Component, indices: Variable, spread: float) -> 
 
 
 def _ranks(
-    component: Component, without: Variable | None, spread: float
+    component: Component, without: Variable | None
 ) -> tuple[Component, tuple[int, ...], tuple[int, ...], Floats]:
     """The ranks of scores, the lowest 0; without the part that reads ``without`` at the key."""
     flat, kept, keys, queries = _flat(component, without)

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from tpir.errors import TpirError
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal
 from tpir.ir.functions import FeatureWeights, NumberWeights, Table, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Map, Pool
 from tpir.ir.program import Node, Origin
 from tpir.ir.types import number_bounds, values_of
-from tpir.ir.values import Value
+from tpir.ir.values import Value, distinct
 from tpir.lowering.tensors import Tensors
 from tpir.lowering.transformer.numbers import Floats, firsts, snapped
 from tpir.lowering.transformer.stream import (
@@ -24,7 +25,7 @@ from tpir.lowering.transformer.stream import (
     map_values,
 )
 from tpir.lowering.transformer.sums import with_sums
-from tpir.models.stored_transformer import Output
+from tpir.models.stored_transformer import Output, TransformerCheckpoint
 
 MOST_ROWS = 65_536
 """A readout of more joint values is linear."""
@@ -37,35 +38,62 @@ def outputs_of(stream: Stream, tensors: Tensors, outputs: tuple[Output, ...]) ->
     count = sum(o.width for o in outputs)
     matrix = tensors.read("unembed.W_U", len(stream.base), count)
     bias = tensors.read("unembed.b_U", count)
-    found, start = {}, 0
+    found: dict[str, Node] = {}
+    start = 0
     for output in outputs:
         end = start + output.width
         read = with_sums(stream, stream.read(matrix[:, start:end], bias[start:end]))
-        found[output.name] = _Readout(stream, output, read).node()
+        averages = {
+            v: rows @ matrix[:, start:end] for v, rows in stream.averages.items() if output.pooled
+        }
+        averages = {v: rows for v, rows in averages.items() if rows.any()}
+        found[output.name] = _Readout(stream, output, read, averages).node()
         start = end
     return found
 
 
+def pooled_directions(checkpoint: TransformerCheckpoint) -> frozenset[int]:
+    """Directions that no head and no MLP reads, only the logits of pooled outputs."""
+    state, blocks = checkpoint.state, range(checkpoint.blocks)
+    pooled = [o.pooled for o in checkpoint.outputs for _ in range(o.width)]
+    if checkpoint.causal or not any(pooled):
+        return frozenset()
+    used = state["unembed.W_U"].detach().cpu().double().numpy() != 0
+    elsewhere = used[:, ~np.array(pooled)].any(axis=1)
+    for block in blocks:
+        inputs = state[f"blocks.{block}.mlp.W_in"].detach().cpu().double().numpy()
+        elsewhere = elsewhere | inputs.any(axis=1)
+        for name in "QKV":
+            read = state[f"blocks.{block}.attn.W_{name}"].detach().cpu().double().numpy()
+            elsewhere = elsewhere | read.any(axis=(0, 2))
+    return frozenset(np.flatnonzero(used[:, pooled].any(axis=1) & ~elsewhere).tolist())
+
+
 class _Readout:
-    def __init__(self, stream: Stream, output: Output, read: Read) -> None:
+    def __init__(
+        self, stream: Stream, output: Output, read: Read, averages: dict[Variable, Floats]
+    ) -> None:
         self.stream, self.output, self.read = stream, output, read
+        self.averages = averages
         self.builder, self.name = stream.builder, output.name
         self.noise = float(read.noise.max())
 
     def node(self) -> Node:
         """The node of the output."""
+        if self.output.pooled and self.averages and self.read.rows:
+            raise TpirError(f"output {self.name} is read of all positions and of the first")
         if self.output.pooled:
-            return self._linear(self.read)
+            rows = self.averages or self.read.rows
+            return self._linear(Read(self.read.base, rows, self.read.noise))
         if self.output.values is None:
             return self._number()
         read = _relative(self.read)
         if not read.rows:
-            value = self.output.values[int(read.base.argmax())]
-            return self.builder.add(Map(Table((), (value,))), [], name=self.name, origin=ORIGIN)
+            return self._value(self.output.values[int(read.base.argmax())])
         if all(v.values is not None for v in read.rows):
             joint = joint_of(read)
-            rows = math.prod(joint.sizes)
-            if rows <= MOST_ROWS and (len(read.rows) == 1 or _is_code(self.read)):
+            fits = math.prod(joint.sizes) <= MOST_ROWS
+            if fits and (len(read.rows) == 1 or _is_code(self.read)):
                 return self._table(joint, read)
         return self._linear(read)
 
@@ -73,7 +101,13 @@ class _Readout:
         logits = read.base + joint.sum(list(read.rows.values()))
         assert self.output.values is not None
         results = [self.output.values[k] for k in logits.argmax(axis=1).tolist()]
+        if len(distinct(results)) == 1:
+            return self._value(results[0])
         return joint.node(self.builder, results, self.name, ORIGIN)
+
+    def _value(self, value: Value) -> Node:
+        """A constant."""
+        return self.builder.add(Map(Table((), (value,))), [], name=self.name, origin=ORIGIN)
 
     def _linear(self, read: Read) -> Node:
         """The label with the greatest sum of weights."""
@@ -93,7 +127,8 @@ class _Readout:
         bias = tuple(read.base.tolist())
         op: Classify | ClassifyPooled = Classify(labels, bias, tuple(weights))
         if self.output.pooled:
-            op = ClassifyPooled(labels, bias, tuple(weights), Pool.FIRST)
+            over = Pool.ALL if self.averages else Pool.FIRST
+            op = ClassifyPooled(labels, bias, tuple(weights), over)
         return self.builder.add(op, operands, name=self.name, origin=ORIGIN)
 
     def _feature(self, variable: Variable, rows: Floats, read: Read) -> tuple[Node, Floats]:
@@ -167,8 +202,7 @@ class _Readout:
         return map_values(self.builder, variable, results, name, ORIGIN)
 
     def _constant(self, base: float) -> Node:
-        table = Table((), (_value(snapped(base, self.noise)),))
-        return self.builder.add(Map(table), [], name=self.name, origin=ORIGIN)
+        return self._value(_value(snapped(base, self.noise)))
 
 
 def _plus(total: Expression | None, argument: Expression, slope: float) -> Expression:

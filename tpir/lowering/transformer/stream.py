@@ -92,6 +92,10 @@ class Stream:
     names: dict[tuple[int, int], str] = field(default_factory=dict)
     """By half block and direction: the variable that the file says is written there."""
     slot: int = 0
+    pooled: frozenset[int] = frozenset()
+    """Directions that only labels of the whole input are read of."""
+    averages: dict[Variable, Floats] = field(default_factory=dict)
+    """Means over all positions: by variable what each value adds [values, d]."""
     every: dict[Node, Variable] = field(default_factory=dict)
     """All variables so far by node, also those that were taken out, and sums of them."""
     means: dict[Node, tuple[int, int]] = field(default_factory=dict)
@@ -183,7 +187,8 @@ def map_values(
         places = codes_of(known)
         codes: list[Value] = [places[value_key(r)] for r in results]
         coded = map_values(builder, variable, codes, f"{name}_code", origin)
-        table = Table((values_of(coded.type) or (),), known)
+        domain = values_of(coded.type) or ()
+        table = Table((domain,), tuple(known[int(v)] for v in domain))
         return builder.add(Map(table), [coded], name=name, origin=origin)
     numbers = [float(v) for v in variable.values if is_number(v)]
     assert len(numbers) == len(results)
