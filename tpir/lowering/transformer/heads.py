@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -141,6 +142,8 @@ class _Head:
             share = 1.0 / np.maximum(n, 1)
             added = share[:, None] * first
             return written.read.base - first, [Variable(node, tuple(n.tolist()), added, never=0)]
+        if selector is None:  # the token of beginning is never all that is left
+            written = replace(written, at_sink=None)
         return add_means(self.stream, written, selector or self.selectors.everything())
 
     def _is_single(self, components: Sequence[Component]) -> bool:
