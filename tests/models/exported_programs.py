@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -112,3 +112,17 @@ def check_answers(case: Case, logits: Tensor) -> None:
                 assert given == pytest.approx(wanted, rel=1e-5, abs=1e-5)
             else:
                 assert tuple(output.values[place] for place in given) == wanted
+
+
+@torch.no_grad()
+def stream_at(checkpoint: TransformerCheckpoint, time: int, ids: Tensor, present: Tensor) -> Tensor:
+    """The residual stream after so many half blocks: the rest left out, and unembedded as it is."""
+    blocks = (time + 1) // 2
+    rest = tuple(f"blocks.{number}." for number in range(blocks, checkpoint.blocks))
+    state = {name: x for name, x in checkpoint.state.items() if not name.startswith(rest)}
+    if time % 2:
+        mlp = f"blocks.{blocks - 1}.mlp."
+        state |= {mlp + name: torch.zeros_like(state[mlp + name]) for name in ("W_out", "b_out")}
+    d_model, dtype = state["embed.W_E"].shape[1], state["embed.W_E"].dtype
+    state |= {"unembed.W_U": torch.eye(d_model), "unembed.b_U": torch.zeros(d_model)}
+    return replace(checkpoint, state=state).model(dtype)(ids, present)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -17,6 +16,7 @@ from tests.models.exported_programs import (
     Case,
     check_answers,
     check_equal,
+    stream_at,
 )
 from tests.models.random_transformers import random_transformer
 from tpir.errors import TpirError
@@ -69,26 +69,16 @@ def test_any_weights_give_the_same(name: str) -> None:
     check_equal(checkpoint, whole[0], alone[0])
 
 
-@torch.no_grad()
-def our_stream(checkpoint: TransformerCheckpoint, blocks: int, ids: Tensor, mask: Tensor) -> Tensor:
-    """The residual stream after so many blocks: without the others, and unembedded as it is."""
-    last = tuple(f"blocks.{number}." for number in range(blocks, checkpoint.blocks))
-    state = {name: x for name, x in checkpoint.state.items() if not name.startswith(last)}
-    d_model, dtype = state["embed.W_E"].shape[1], state["embed.W_E"].dtype
-    state["unembed.W_U"], state["unembed.b_U"] = torch.eye(d_model), torch.zeros(d_model)
-    return replace(checkpoint, state=state).model(dtype)(ids, mask)
-
-
 @needs_lens
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_stream_is_ours_after_each_block(case: Case) -> None:
+def test_the_stream_is_ours_at_each_point(case: Case) -> None:
     """Also where what is read of it rounds to the same: scores that differ by a bit show here."""
     checkpoint = case.checkpoint()
     ids, mask = model_inputs(checkpoint, case.sequences())
     present, cache = cached(case)
-    for number in range(checkpoint.blocks):
-        ours = our_stream(checkpoint, number + 1, ids, mask)[present]
-        theirs = cache[f"blocks.{number}.hook_resid_post"][present]
+    for time in range(1, 2 * checkpoint.blocks + 1):
+        hook = f"blocks.{(time - 1) // 2}.hook_resid_{'mid' if time % 2 else 'post'}"
+        ours, theirs = stream_at(checkpoint, time, ids, mask)[present], cache[hook][present]
         largest = ours.abs().max().clamp(min=1)
         assert (ours - theirs).abs().max() <= TOLERANCE[ours.dtype] * largest
 
