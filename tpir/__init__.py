@@ -1,8 +1,8 @@
 """tpir: a compiler for Transformer Programs.
 
-A dozen names: ``load``, ``lower``, ``parse``, ``format``, ``optimise``, ``emit``, ``compile``,
-``run`` and ``check`` do what the commands of the same names do, ``save`` writes a checkpoint;
-``Program``, ``Artefact``, ``Verdict`` and ``TpirError`` are what they deal in.
+A few names: ``load``, ``lower``, ``parse``, ``format``, ``optimise``, ``emit``, ``compile``,
+``export``, ``run`` and ``check`` do what the commands of the same names do, ``save`` writes a
+checkpoint; ``Program``, ``Artefact``, ``Verdict`` and ``TpirError`` are what they deal in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tpir.api import check, compile, emit, format, load, lower, optimise, parse, run, save
+    from tpir.api import (
+        check,
+        compile,
+        emit,
+        export,
+        format,
+        load,
+        lower,
+        optimise,
+        parse,
+        run,
+        save,
+    )
     from tpir.equiv.artefact import Artefact
     from tpir.equiv.verdict import Verdict
     from tpir.errors import TpirError
@@ -27,6 +39,7 @@ __all__ = [
     "check",
     "compile",
     "emit",
+    "export",
     "format",
     "load",
     "lower",

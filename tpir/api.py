@@ -26,6 +26,7 @@ from tpir.equiv.guard import verify_each as guard
 from tpir.equiv.sides import compare
 from tpir.equiv.verdict import Verdict
 from tpir.errors import TpirError
+from tpir.files import check_writable
 from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.passes.pipeline import level as passes_of_level
@@ -41,6 +42,7 @@ __all__ = [
     "check",
     "compile",
     "emit",
+    "export",
     "format",
     "load",
     "lower",
@@ -189,6 +191,26 @@ def save(
         return
     write = save_checkpoint if path.suffix == ".safetensors" else save_reference
     write(path, checkpoint, force=force)
+
+
+def export(source: TransformerCheckpoint | Source, path: Source, *, force: bool = False) -> None:
+    """Write a standard Transformer, given or by path, as an ONNX graph (``.onnx``).
+
+    Raises TpirError if the file is there and ``force`` is not set, if it cannot be written, or
+    where the package ``onnx`` is missing.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise TpirError(f"{path}: the name of an ONNX file ends in .onnx")
+    check_writable(path, force=force)
+    if isinstance(source, str | Path):
+        loaded = load_artefact(Path(source)).transformer
+        if loaded is None:
+            raise TpirError(f"{source} is not a standard Transformer: compile to one first")
+        source = loaded
+    from tpir.models.transformer_onnx import save_onnx
+
+    save_onnx(path, source, force=force)
 
 
 def run(source: Runnable, tokens: Sequence[Value]) -> Mapping[str, tuple[Value, ...]]:

@@ -20,7 +20,7 @@ from tpir.passes.cse import Cse
 from tpir.text import parse
 
 COMMANDS = (  # noqa: SIM905
-    "train lower opt emit compile run generate repl check roundtrip eval show diff info lint"
+    "train lower opt emit compile export run generate repl check roundtrip eval show diff info lint"
 ).split()
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "opt": "opt:opt",
     "emit": "emit:emit",
     "compile": "compile:compile_",
+    "export": "export:export",
     "run": "run:run",
     "generate": "generate:generate",
     "repl": "repl:repl",

@@ -44,10 +44,14 @@ def save_transformer(path: Path, checkpoint: TransformerCheckpoint, *, force: bo
 
     Raises TpirError if it exists and ``force`` is not set, or cannot be written.
     """
-    metadata = {key: x for key, x in checkpoint.metadata.items() if not key.startswith("tpir.")}
-    metadata |= {"tpir.kind": KIND, "tpir.config": _config_of(checkpoint)}
     state = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
-    write_atomic(path, safetensors.torch.save(state, metadata), force=force)
+    write_atomic(path, safetensors.torch.save(state, metadata_of(checkpoint)), force=force)
+
+
+def metadata_of(checkpoint: TransformerCheckpoint) -> dict[str, str]:
+    """What a file says beside the tensors: ``tpir.kind``, ``tpir.config``, and what was there."""
+    others = {key: x for key, x in checkpoint.metadata.items() if not key.startswith("tpir.")}
+    return others | {"tpir.kind": KIND, "tpir.config": _config_of(checkpoint)}
 
 
 def dtype_named(name: str) -> torch.dtype:

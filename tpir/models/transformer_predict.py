@@ -35,10 +35,8 @@ class Predictor:
         ``present`` [batch, position] is false at padding, whose logits mean nothing.
         """
         if self.checkpoint.bos:
-            first = torch.full_like(ids[:, :1], len(self.checkpoint.vocabulary))
-            ids = torch.cat([first, ids], 1)
-            if present is not None:
-                present = torch.cat([torch.ones_like(present[:, :1]), present], 1)
+            ids = _with_first(ids, len(self.checkpoint.vocabulary))
+            present = None if present is None else _with_first(present, True)
         step = self._inputs_at_once(ids.shape[1])
         parts = [
             self._model(ids[k : k + step], None if present is None else present[k : k + step])
@@ -85,14 +83,36 @@ def predict(
     found: list[dict[str, tuple[Value, ...]]] = []
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
-        ids = torch.nn.utils.rnn.pad_sequence(part, batch_first=True)
-        lengths = torch.tensor([len(row) for row in part])
-        present = torch.arange(ids.shape[1]) < lengths[:, None]
-        answers = predictor.answers(predictor.logits(ids, present))
+        answers = predictor.answers(predictor.logits(*_padded(part)))
         for k, row in enumerate(part):
             pairs = zip(checkpoint.outputs, answers, strict=True)
             found.append({o.name: _values(o, a[k, : len(row)]) for o, a in pairs})
     return found
+
+
+def model_inputs(
+    checkpoint: TransformerCheckpoint, sequences: Sequence[Sequence[Value]]
+) -> tuple[Tensor, Tensor]:
+    """What the module itself takes: token indices, and which of them are there [batch, position].
+
+    The token of beginning comes first where there is one; padding is at the end. Raises TpirError
+    as ``predict`` does.
+    """
+    ids, present = _padded(_encoded(checkpoint, sequences))
+    if not checkpoint.bos:
+        return ids, present
+    return _with_first(ids, len(checkpoint.vocabulary)), _with_first(present, True)
+
+
+def _with_first(row: Tensor, first: int) -> Tensor:
+    return torch.nn.functional.pad(row, (1, 0), value=first)
+
+
+def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows of several lengths as one array, and where it holds them."""
+    ids = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
 
 
 def _values(output: Output, answers: Tensor) -> tuple[Value, ...]:

@@ -54,13 +54,15 @@ def _planned(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
 
 
 def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:
-    """Coordinates of one variable that were written together, as they lie in the stream."""
-    groups: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    """Coordinates of one variable that are there for the same time, as they lie in the stream.
+
+    A variable some of whose directions are used again earlier than others is listed for each.
+    """
+    groups: dict[tuple[str, int, int], list[int]] = {}
     for coordinate in plan.coordinates():
         name = coordinate.name.partition("#")[0]
-        place = (directions.of[coordinate], directions.last[coordinate])
-        groups.setdefault((name, coordinate.slot), []).append(place)
+        key = (name, coordinate.slot, directions.last[coordinate])
+        groups.setdefault(key, []).append(directions.of[coordinate])
     return tuple(
-        Variable(name, tuple(d for d, _ in places), slot, max(last for _, last in places))
-        for (name, slot), places in groups.items()
+        Variable(name, tuple(places), slot, last) for (name, slot, last), places in groups.items()
     )

@@ -1,0 +1,199 @@
+"""Standard Transformers as ONNX graphs, written node by node: opset 17, no torch exporter.
+
+Inputs ``tokens`` (int64) and ``mask`` (bool), both [batch, length]; ``mask`` is false at padding,
+which nothing attends to. Output ``logits`` [batch, length, outputs], in the type of the weights.
+Batch and length are free, the length up to the context. A token of beginning is put before the
+tokens, and its logits are taken off, inside the graph. Values inside have TransformerLens's names,
+such as ``blocks.0.hook_resid_post``, and are off by one position where there is such a token.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.errors import TpirError
+from tpir.files import write_atomic
+from tpir.models.stored_transformer import TransformerCheckpoint
+from tpir.models.transformer_format import metadata_of
+
+Array = NDArray[np.generic]
+
+OPSET, IR_VERSION = 17, 8
+_END = 2**31
+"""Beyond the last position of any input."""
+_MOST_BYTES = 2**31 - 2**20
+"""Protocol buffers end at 2 GiB; a little is left for the nodes."""
+
+
+def save_onnx(path: Path, checkpoint: TransformerCheckpoint, *, force: bool = False) -> None:
+    """Write a ``.onnx`` file, whole or not at all.
+
+    Raises TpirError if it exists and ``force`` is not set, or cannot be written, or as
+    ``onnx_bytes`` does.
+    """
+    write_atomic(path, onnx_bytes(checkpoint), force=force)
+
+
+def onnx_bytes(checkpoint: TransformerCheckpoint) -> bytes:
+    """The content of a ``.onnx`` file: the graph, the weights, and metadata as in our own files.
+
+    Raises TpirError where the package ``onnx`` is missing, or the weights are too large for a file.
+    """
+    size = sum(tensor.nbytes for tensor in checkpoint.state.values())
+    if size > _MOST_BYTES:
+        raise TpirError(f"the weights take {size:,} bytes; an ONNX file holds {_MOST_BYTES:,}")
+    return _serialised(_graph(checkpoint), checkpoint)
+
+
+@dataclass(frozen=True)
+class _Node:
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, int | list[int]]
+
+
+@dataclass
+class _Graph:
+    """Nodes in order, and the constants they read, by name."""
+
+    nodes: list[_Node] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+
+    def add(
+        self, operator: str, *inputs: str, name: str = "", **attributes: int | list[int]
+    ) -> str:
+        """A node with one output, whose name is returned."""
+        output = name or f"{operator}_{len(self.nodes)}"
+        self.nodes.append(_Node(operator, inputs, output, attributes))
+        return output
+
+    def constant(self, name: str, value: Array) -> str:
+        self.constants[name] = value
+        return name
+
+    def whole(self, *values: int) -> str:
+        """A list of whole numbers, such as axes."""
+        return self.constant(f"list_{'_'.join(map(str, values))}", np.array(values, np.int64))
+
+    def affine(self, x: str, weight: str, bias: str, name: str = "") -> str:
+        return self.add("Add", self.add("MatMul", x, weight), bias, name=name)
+
+
+def _graph(checkpoint: TransformerCheckpoint) -> _Graph:
+    graph = _Graph()
+    for name, tensor in checkpoint.state.items():
+        array = tensor.numpy()
+        # A bias of heads [heads, d_head] is added to [batch, heads, position, d_head].
+        per_head = name.endswith(("b_Q", "b_K", "b_V"))
+        graph.constant(name, array[:, np.newaxis] if per_head else array)
+    tokens, mask = "tokens", "mask"
+    if checkpoint.bos:
+        tokens, mask = _with_first(graph, len(checkpoint.vocabulary))
+    x, seen = _embedded(graph, tokens, mask, causal=checkpoint.causal)
+    for number in range(checkpoint.blocks):
+        x = _attention(graph, checkpoint, f"blocks.{number}.", x, seen)
+        x = _mlp(graph, f"blocks.{number}.", x)
+    if checkpoint.bos:
+        x = graph.add("Slice", x, graph.whole(1), graph.whole(_END), graph.whole(1))
+    graph.affine(x, "unembed.W_U", "unembed.b_U", "logits")
+    return graph
+
+
+def _with_first(graph: _Graph, token: int) -> tuple[str, str]:
+    """Tokens and mask with the token of beginning before them."""
+    before = graph.whole(0, 1, 0, 0)
+    first = graph.constant("first_token", np.array(token, np.int64))
+    present = graph.constant("present", np.array(True))
+    return graph.add("Pad", "tokens", before, first), graph.add("Pad", "mask", before, present)
+
+
+def _embedded(graph: _Graph, tokens: str, mask: str, *, causal: bool) -> tuple[str, str]:
+    """The stream at the start, and which keys a query sees: [batch, 1, query or 1, key]."""
+    zero, one = (graph.constant(f"number_{n}", np.array(n, np.int64)) for n in (0, 1))
+    shape = graph.add("Shape", tokens)
+    positions = graph.add("Range", zero, graph.add("Gather", shape, one), one)
+    seen = graph.add("Unsqueeze", mask, graph.whole(1, 2))
+    if causal:
+        keys = graph.add("Unsqueeze", positions, graph.whole(0))
+        queries = graph.add("Unsqueeze", positions, graph.whole(1))
+        seen = graph.add("And", seen, graph.add("LessOrEqual", keys, queries))
+    # Expand, because onnxruntime 1.32 makes of Gather(W, Range) a Slice that it then refuses.
+    positions = graph.add("Expand", positions, shape)
+    embedded = graph.add("Gather", "embed.W_E", tokens, name="hook_embed")
+    placed = graph.add("Gather", "pos_embed.W_pos", positions, name="hook_pos_embed")
+    return graph.add("Add", embedded, placed, name="blocks.0.hook_resid_pre"), seen
+
+
+def _attention(
+    graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str, seen: str
+) -> str:
+    """As in ``tpir.models.transformer``; a query that sees no key reads 0."""
+    p = f"{block}attn."
+    heads = graph.add("Unsqueeze", x, graph.whole(1))
+    q, k, v = (graph.affine(heads, f"{p}W_{n}", f"{p}b_{n}", f"{p}hook_{n.lower()}") for n in "QKV")
+    weights = checkpoint.state[f"{p}W_Q"].numpy()
+    root = np.array(math.sqrt(weights.shape[-1]), weights.dtype)
+    nothing = graph.constant("nothing", np.array(-np.inf, weights.dtype))
+    zero = graph.constant("zero", np.array(0, weights.dtype))
+    products = graph.add("MatMul", q, graph.add("Transpose", k, perm=[0, 1, 3, 2]))
+    scaled = graph.add("Div", products, graph.constant(f"{p}scale", root))
+    scores = graph.add("Where", seen, scaled, nothing, name=f"{p}hook_attn_scores")
+    pattern = graph.add("Softmax", scores, axis=-1)
+    pattern = graph.add("Where", seen, pattern, zero, name=f"{p}hook_pattern")
+    z = graph.add("MatMul", pattern, v, name=f"{p}hook_z")
+    written = graph.add("MatMul", z, f"{p}W_O", name=f"{p}hook_result")
+    written = graph.add("ReduceSum", written, graph.whole(1), keepdims=0)
+    written = graph.add("Add", written, f"{p}b_O", name=f"{block}hook_attn_out")
+    return graph.add("Add", x, written, name=f"{block}hook_resid_mid")
+
+
+def _mlp(graph: _Graph, block: str, x: str) -> str:
+    p = f"{block}mlp."
+    hidden = graph.affine(x, f"{p}W_in", f"{p}b_in", f"{p}hook_pre")
+    hidden = graph.add("Relu", hidden, name=f"{p}hook_post")
+    written = graph.affine(hidden, f"{p}W_out", f"{p}b_out", f"{block}hook_mlp_out")
+    return graph.add("Add", x, written, name=f"{block}hook_resid_post")
+
+
+def _serialised(graph: _Graph, checkpoint: TransformerCheckpoint) -> bytes:
+    try:
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        raise TpirError("exporting to ONNX needs onnx: pip install 'tpir[onnx]'") from None
+
+    real = helper.np_dtype_to_tensor_dtype(graph.constants["embed.W_E"].dtype)
+    sizes: Sequence[str | int] = ("batch", "length")
+    outputs = checkpoint.state["unembed.b_U"].shape[0]
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
+                for node in graph.nodes
+            ],
+            "tpir",
+            [
+                helper.make_tensor_value_info("tokens", TensorProto.INT64, sizes),
+                helper.make_tensor_value_info("mask", TensorProto.BOOL, sizes),
+            ],
+            [helper.make_tensor_value_info("logits", real, [*sizes, outputs])],
+            [
+                numpy_helper.from_array(np.ascontiguousarray(array), name)
+                for name, array in graph.constants.items()
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tpir",
+    )
+    helper.set_model_props(model, metadata_of(checkpoint))
+    onnx.checker.check_model(model, full_check=True)
+    serialised: bytes = model.SerializeToString()
+    return serialised
