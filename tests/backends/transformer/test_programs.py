@@ -47,4 +47,6 @@ def test_any_program_is_computed_or_refused(program: Program) -> None:
 
 
 def test_not_too_much_was_refused() -> None:
+    if not refused:
+        pytest.skip("runs after test_any_program_is_computed_or_refused")
     assert refused["no"] > refused.total() / 2, refused
