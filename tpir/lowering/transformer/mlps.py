@@ -73,8 +73,11 @@ class _Layer:
         self.reads = np.stack(changes, axis=1) if changes else np.zeros((len(w_out), 0), bool)
 
     def cleared(self) -> list[tuple[int, int]]:
-        """Units that take out of one direction all that it holds."""
-        found = []
+        """Units that take out of one direction all that it holds, one for each such direction.
+
+        Of several that would, which do the same, the others belong to what is written there.
+        """
+        found: dict[int, int] = {}
         least = self.read.base.copy()
         for variable in self.variables:
             rows = self.read.rows[variable]
@@ -89,8 +92,8 @@ class _Layer:
             weight = self.w_out[unit, direction]
             concerned = {*self.stream.variables, *self.variables}
             if all(self._cancels(v, unit, direction, weight) for v in concerned):
-                found.append((unit, direction))
-        return found
+                found[direction] = unit
+        return [(unit, direction) for direction, unit in found.items()]
 
     def _cancels(self, variable: Variable, unit: int, direction: int, weight: float) -> bool:
         held = variable.rows[:, direction]
