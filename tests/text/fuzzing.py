@@ -34,8 +34,8 @@ _PIECES = re.compile(r'"[^"\n]*"|\w+|\s+|->|\.\.|[=!<>]=|.', re.DOTALL)
 LONGEST = 2000
 """Characters of an error, its notes and its line included."""
 
-SLOW = 1.0
-"""Seconds of this process that one text may take."""
+SLOW = 3.0
+"""Seconds of this process that one text may take: one, but that machines may be slow or busy."""
 
 SLOW_NODE = 0.002
 """Seconds more for each node of the program that it makes, to run, print and read again."""

@@ -289,7 +289,7 @@ def _zip(evaluator: Evaluator, call: syntax.Call) -> Thing:
             )
             raise evaluator.refuse("zip takes lists of one length", argument, said=said)
         lists.append(thing)
-        evaluator.made(4 * len(thing), call)  # each item takes a list of its own
+        evaluator.made(8 * len(thing), call)  # each item takes a list of its own
     return [list(parts) for parts in zip(*lists, strict=True)]
 
 

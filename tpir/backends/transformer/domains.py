@@ -13,7 +13,7 @@ from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Map
 from tpir.ir.program import Node
 from tpir.ir.types import size_of, values_of
-from tpir.ir.values import Value, distinct, sorted_values, value_key
+from tpir.ir.values import Key, Value, distinct, sorted_values, value_key
 
 MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
@@ -88,7 +88,7 @@ class Domains:
         if rows > MAX_ROWS:
             return None
         if isinstance(function, Table):
-            if function.domains == known:
+            if [*map(_keys, function.domains)] == [*map(_keys, known)]:
                 return function
             return Table.tabulate(known, function)
         results = [_evaluated(function, row) for row in product(*known)]
@@ -114,6 +114,11 @@ class Domains:
         if default is not None and not isinstance(default, str):
             means.add(default)
         return tuple(sorted(means)) if len(means) <= MAX_VALUES else None
+
+
+def _keys(domain: Domain) -> list[Key]:
+    """What tells its values apart: 1, 1.0 and True are equal to Python."""
+    return [value_key(v) for v in domain]
 
 
 def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[int, ...]:

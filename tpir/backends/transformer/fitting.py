@@ -47,7 +47,7 @@ def fitted(op: Op, operands: tuple[Node, ...]) -> Op:
                 ]
                 return table(*kept)
 
-            return op if wide == domains else Map(Table(wide, tuple(map(at, rows))))
+            return Map(Table(wide, tuple(map(at, rows))))
         case Select(Relation(queries, rows)):
             wide_queries = types[1] or queries
             by_query = dict(zip(map(value_key, queries), rows, strict=True))
