@@ -60,7 +60,7 @@ from tpir.ir.ops import (
     offsets_of,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Bool, Real, Selector, Width, is_mixed, number_bounds, values_of
+from tpir.ir.types import Bool, Real, Selector, Width, number_bounds, values_of
 from tpir.ir.values import Value, is_number, sorted_values, value_key
 
 NOTHING = "<nothing>"
@@ -100,9 +100,7 @@ class Legaliser:
 
     def _rewrite(self, node: Node, operands: tuple[Node, ...]) -> Node:
         match node.op:
-            case Uniform():
-                if is_mixed(operands[0].type):
-                    raise refusal(node, "it can fail: it may mix words and numbers")
+            case Uniform():  # where it fails, any values will do
                 return operands[0]
             case Aggregate(default):
                 return self._aggregate(node, default, operands)
