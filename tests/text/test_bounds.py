@@ -121,3 +121,8 @@ def test_words_of_the_header_are_names_in_a_first_statement() -> None:
 )
 def test_errors_speak_of_the_language(text: str, words: str) -> None:
     assert words in refusal(text).message
+
+
+@pytest.mark.parametrize("text", ["x = classify(tokens);", "x = selector_width(classify());"])
+def test_a_readout_without_braces_is_refused(text: str) -> None:
+    assert "a readout is written with braces" in refusal(text).message

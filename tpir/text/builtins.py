@@ -225,7 +225,9 @@ def _apply(evaluator: Evaluator, call: syntax.Call) -> Thing:
 
 def _classify(evaluator: Evaluator, readout: syntax.Expression) -> Thing:
     """``classify { … }`` and ``classify_pooled … { … }``."""
-    assert isinstance(readout, syntax.Readout)
+    if not isinstance(readout, syntax.Readout):
+        message = "a readout is written with braces: classify { labels {…}; bias […]; … }"
+        raise evaluator.refuse(message, readout)
     operands: list[OpenNode] = []
     biases = 0
     for item in readout.items:
