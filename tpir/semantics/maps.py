@@ -224,17 +224,18 @@ class ReluKernel:
         inputs = [np.broadcast_to(numbers(o), shape).ravel().astype(np.float64) for o in operands]
         if len(inputs) == 1:
             distinct, inverse = np.unique(inputs[0], return_inverse=True)
-            codes = self._argmax([distinct])[inverse]
+            codes = self.argmax([distinct])[inverse]
         elif len(inputs) == 2:
             both = np.empty(inputs[0].shape, dtype=np.complex128)
             both.real, both.imag = inputs
             pairs, inverse = np.unique(both, return_inverse=True)
-            codes = self._argmax([pairs.real, pairs.imag])[inverse]
+            codes = self.argmax([pairs.real, pairs.imag])[inverse]
         else:
-            codes = self._argmax(inputs)
+            codes = self.argmax(inputs)
         return Column(self.type, codes.reshape(shape)), None
 
-    def _argmax(self, inputs: list[NDArray[np.float64]]) -> NDArray[np.generic]:
+    def argmax(self, inputs: list[NDArray[np.float64]]) -> NDArray[np.generic]:
+        """The value for each row of the inputs, one array for each argument."""
         function = self.function
         count = len(inputs[0]) if inputs else 1
         logits = np.repeat(np.array(function.c, dtype=np.float64)[:, None], count, axis=1)

@@ -12,8 +12,9 @@ from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Map
 from tpir.ir.program import Node
-from tpir.ir.types import size_of, values_of
+from tpir.ir.types import Real, size_of, values_of
 from tpir.ir.values import Key, Value, distinct, sorted_values, value_key
+from tpir.semantics.maps import ReluKernel
 
 MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
@@ -122,22 +123,10 @@ def _keys(domain: Domain) -> list[Key]:
 
 
 def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[int, ...]:
-    """The function for every row of its arguments, as ``ReluFunction`` defines it."""
+    """The function for every row of its arguments, as the interpreter computes it."""
     axes = [np.array([float(v) for v in domain]) for domain in domains]
     columns = [grid.reshape(-1) for grid in np.meshgrid(*axes, indexing="ij")]
-    hidden = []
-    for weights, bias in zip(function.v, function.b, strict=True):
-        row = np.full(math.prod(map(len, domains)), bias)
-        for weight, column in zip(weights, columns, strict=True):
-            row += weight * column
-        hidden.append(np.maximum(row, 0.0))
-    logits = []
-    for weights, bias in zip(function.w, function.c, strict=True):
-        total = np.full(len(hidden[0]) if hidden else 1, bias)
-        for weight, unit in zip(weights, hidden, strict=True):
-            total += weight * unit
-        logits.append(total)
-    best: list[int] = np.argmax(logits, axis=0).tolist()
+    best: list[int] = ReluKernel(function, Real()).argmax(columns).tolist()
     return tuple(best)
 
 
