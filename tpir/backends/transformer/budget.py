@@ -31,6 +31,9 @@ from tpir.ir.program import Node
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 
+MOST_OFF = 1e-6
+"""Where a number might be off by more, it takes more units, or counts that are looked up."""
+
 
 class TooInexact(Exception):
     """Errors get too large; looking up ``counts`` would help, unless there are none."""

@@ -25,9 +25,6 @@ from tpir.backends.transformer.held import Held, are_whole, is_whole
 
 Floats = NDArray[np.float64]
 
-MOST_OFF = 1e-6
-"""A number is made of more units where it would be off by more."""
-
 MOST_ROUNDING = 0.125
 """Coordinates that hold codes are whole numbers, and may be off by this much."""
 

@@ -25,8 +25,9 @@ from tpir.ir.values import value_key
 if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
+from tpir.backends.transformer.budget import MOST_OFF
 from tpir.backends.transformer.held import affine_in, is_whole
-from tpir.backends.transformer.lined import MOST_OFF, Lined
+from tpir.backends.transformer.lined import Lined
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import Budget, TooInexact, noisy
+from tpir.backends.transformer.budget import MOST_OFF, Budget, TooInexact, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.maps import Mapped, Summed
@@ -36,7 +36,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, Selector, number_bounds
-from tpir.ir.values import is_number
+from tpir.ir.values import is_number, value_key
 
 MAX_LABELS = 512
 """An output of more numbers is one logit, the number itself, and no longer exact.
@@ -44,9 +44,6 @@ MAX_LABELS = 512
 Which value it is, a line of logits 2 c x - c^2 tells from a code c: rounding leaves that exact for
 codes up to 512 times their smallest distance.
 """
-
-MOST_OFF = 1e-6
-"""A number that is an output is made of looked-up counts where it might be off by more."""
 
 TOLERANCE = 1e-4
 """A number that is an output may be off by this; by this part of it, where it is larger than 1."""
@@ -248,8 +245,8 @@ class Planner:
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):
             return [self.identity(operand)]
-        by_value = dict(zip(map(_key, given.domain), given.rows, strict=True))
-        rows = [by_value.get(_key(v), given.rows[0]) for v in self.domain(operand)]
+        by_value = dict(zip(map(value_key, given.domain), given.rows, strict=True))
+        rows = [by_value.get(value_key(v), given.rows[0]) for v in self.domain(operand)]
         return [tuple(column) for column in zip(*rows, strict=True)]
 
     def _label_features(self, operand: Node, given: TableWeights | NumberWeights) -> list[Feature]:
@@ -304,7 +301,3 @@ class Planner:
 
 def _is_everything(selector: Node) -> bool:
     return selector.op == Select(Always(True))
-
-
-def _key(value: object) -> object:
-    return (type(value).__name__, value)

@@ -43,7 +43,7 @@ def allocate(plan: Plan) -> Directions:
         if slot and slot % 2 == 0:
             dirty += [c for c in live if last[c] <= slot and c.leaves_nothing]
             live = [c for c in live if last[c] > slot]
-            needed = _needed(by_slot, slot, plan) - len(free)
+            needed = _needed(by_slot, slot) - len(free)
             cleared = dirty[: max(0, needed)]
             dirty = dirty[len(cleared) :]
             if cleared:
@@ -59,7 +59,7 @@ def allocate(plan: Plan) -> Directions:
     return directions
 
 
-def _needed(by_slot: dict[int, list[Coordinate]], slot: int, plan: Plan) -> int:
+def _needed(by_slot: dict[int, list[Coordinate]], slot: int) -> int:
     """Directions that this MLP and the attention after it write."""
     return sum(len(by_slot.get(s, [])) for s in (slot, slot + 1))
 
@@ -98,7 +98,6 @@ class Tensors:
 
     state: dict[str, Floats]
     directions: Directions
-    blocks: int
 
 
 def tensors_of(plan: Plan, vocabulary: int, context: int, gap: float) -> Tensors:
@@ -113,7 +112,7 @@ def tensors_of(plan: Plan, vocabulary: int, context: int, gap: float) -> Tensors
         table = tokens if embedded.of_token else positions
         shift = 0 if embedded.of_token else offset
         column = np.array(embedded.column)
-        table[shift * 1 : shift + len(column), directions.of[embedded.coordinate]] = column
+        table[shift : shift + len(column), directions.of[embedded.coordinate]] = column
     if plan.bos is not None:
         tokens[vocabulary, directions.of[plan.bos]] = 1.0
     state["embed.W_E"], state["pos_embed.W_pos"] = tokens, positions
@@ -125,7 +124,7 @@ def tensors_of(plan: Plan, vocabulary: int, context: int, gap: float) -> Tensors
     logits = [f for readout in plan.readouts for f in readout.logits]
     state["unembed.W_U"] = _matrix(logits, directions, width)
     state["unembed.b_U"] = np.array([f.constant for f in logits])
-    return Tensors(state, directions, plan.blocks)
+    return Tensors(state, directions)
 
 
 def _matrix(features: list[Feature], directions: Directions, width: int) -> Floats:
