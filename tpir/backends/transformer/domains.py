@@ -13,7 +13,7 @@ from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Map
 from tpir.ir.program import Node
 from tpir.ir.types import Real, size_of, values_of
-from tpir.ir.values import Key, Value, distinct, sorted_values, value_key
+from tpir.ir.values import Key, Value, distinct, is_number, sorted_values, value_key
 from tpir.semantics.maps import ReluKernel
 
 MAX_ROWS = 2**17
@@ -105,7 +105,7 @@ class Domains:
     def _means(self, values: Node, default: Value | None) -> Domain | None:
         """Every sum of n whole numbers, divided by n."""
         found = self(values)
-        if found is None or not all(type(v) in (int, bool) for v in found):
+        if found is None or not all(is_number(v) and v == int(v) for v in found):
             return None
         numbers = [int(v) for v in found]
         lo, hi = min(numbers), max(numbers)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Domains
 from tpir.backends.transformer.fitting import fitted
+from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.selection import (
     Bools,
     ChosenKey,
@@ -20,7 +21,7 @@ from tpir.backends.transformer.selection import (
     Selections,
     TooManyTerms,
 )
-from tpir.backends.transformer.tables import affine_form
+from tpir.backends.transformer.tables import affine_form, weighted
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import (
@@ -110,6 +111,9 @@ class Legaliser:
                 return self._width(node, operands[0])
             case Classify() | ClassifyPooled() if self.program.users[node]:
                 raise refusal(node, "its labels are used inside the program")
+        ratio = ratio_of(node, self.new, self.program.causal)
+        if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
+            return mean
         new = self._add(node, node.op, *operands)
         if isinstance(node.op, Map):
             self.domains.table(new)
@@ -162,6 +166,16 @@ class Legaliser:
         table = Table.tabulate(domains, lambda value, other: other if value == NOTHING else value)
         return self._add(node, Map(table), found, first)
 
+    def _ratio(self, node: Node, ratio: Ratio) -> Node | None:
+        """The mean that a ratio is; None if its readers need its values listed, and cannot."""
+        selector = self._conjunctive(node, self.new[ratio.selector])
+        values = [self.new[v] for v in ratio.weights]
+        number = weighted(tuple(ratio.weights.values()))
+        summed = self._map(node, Unary(UnaryOp.FLOAT, number), *values, suffix="_values")
+        self.domains.table(summed)
+        mean = self._add(node, Aggregate(0.0), selector, summed)
+        return mean if self.domains(mean) is not None or not self.program.users[node] else None
+
     def is_mean(self, node: Node) -> bool:
         """Whether an aggregate may be the mean of several numbers."""
         selector, values = node.operands
@@ -210,12 +224,7 @@ class Legaliser:
 
     def _weighted(self, node: Node, weights: Sequence[Value], counts: Sequence[Node]) -> Node:
         """The sum of counts, each with its weight."""
-        parts: list[Expression] = [
-            Argument(k) if w == 1 else Binary(BinaryOp.MULTIPLY, Literal(w), Argument(k))
-            for k, w in enumerate(weights)
-        ]
-        zero: Expression = Literal(0)
-        expression = reduce(lambda a, b: Binary(BinaryOp.ADD, a, b), parts) if parts else zero
+        expression = weighted(weights)
         if isinstance(node.type, Real):
             expression = Unary(UnaryOp.FLOAT, expression)
         return self._map(node, expression, *counts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import permutations, product
 
 import numpy as np
@@ -19,6 +21,7 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
+from tpir.ir.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -270,3 +273,12 @@ def affine_form(expression: Expression, arity: int) -> tuple[float, ...] | None:
 
 def _times(form: tuple[float, ...] | None, factor: float) -> tuple[float, ...] | None:
     return None if form is None else tuple(factor * x for x in form)
+
+
+def weighted(weights: Sequence[Value]) -> Expression:
+    """The expression of the weighted sum of as many arguments: what ``affine_form`` reads."""
+    parts: list[Expression] = [
+        Argument(k) if w == 1 else Binary(BinaryOp.MULTIPLY, Literal(w), Argument(k))
+        for k, w in enumerate(weights)
+    ]
+    return reduce(lambda a, b: Binary(BinaryOp.ADD, a, b), parts) if parts else Literal(0)
