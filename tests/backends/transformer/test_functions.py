@@ -44,17 +44,23 @@ def test_boxes_are_the_table(table: Floats) -> None:
 
 @given(tables())
 def test_gates_are_the_table(table: Floats) -> None:
-    gates = gates_of(table)
-    if gates is not None:
+    for gates in gates_of(table):
         assert np.allclose(values_of_ridges(gates, table.shape[:-1]), table, atol=1e-12)
 
 
 def test_a_choice_between_two_numbers_takes_a_unit_for_each() -> None:
     table = np.array([[[x if gate else y for y in range(5)] for x in range(5)] for gate in (0, 1)])
     gates = gates_of(table[..., None].astype(float))
-    assert gates is not None
-    assert len(gates.ridges) == 2
+    assert min(len(ridges.ridges) for ridges in gates) == 2
     assert len(boxes_of(table[..., None].astype(float)).ridges) > 2
+
+
+def test_a_quotient_takes_one_column_of_each_argument_and_cancels_nothing() -> None:
+    table = np.array([[x * x / z for z in range(1, 21)] for x in range(30)])[..., None]
+    gates = min(gates_of(table), key=lambda ridges: ridges.rounds)
+    assert gates.rounds == 0
+    assert len({ridge.columns[0] for ridge in gates.ridges}) == 1
+    assert np.allclose(values_of_ridges(gates, table.shape[:-1]), table, rtol=1e-13, atol=0.0)
 
 
 @given(tables())
@@ -99,6 +105,15 @@ def test_columns_are_read_from_their_basis(size: int, rows: list[list[int]]) -> 
     for column in columns:
         constant, weights = basis.readings[column]
         assert (constant + basis.rows @ weights == np.array(column)).all()
+
+
+@given(st.integers(1, 5), st.lists(st.lists(st.integers(-3, 3), min_size=5), min_size=1))
+def test_bare_columns_are_read_without_a_constant(size: int, rows: list[list[int]]) -> None:
+    columns = tuple(dict.fromkeys(tuple(map(float, row[:size])) for row in rows))
+    basis = basis_of(columns, size, bare=columns[:1])
+    for column, (constant, weights) in basis.readings.items():
+        assert tuple(constant + basis.rows @ weights) == column
+    assert basis.readings[columns[0]][0] == 0
 
 
 def test_bases_are_as_small_as_they_can_be() -> None:

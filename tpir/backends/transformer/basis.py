@@ -9,7 +9,7 @@ as many as there are values, less one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,25 +42,28 @@ class Basis:
         return int(self.rows.shape[1])
 
 
-def basis_of(columns: Sequence[Column], size: int) -> Basis:
+def basis_of(columns: Sequence[Column], size: int, bare: Collection[Column] = ()) -> Basis:
     """The smallest basis: chosen columns where they are fewer, else one coordinate for a class.
 
     Values with the same entries in all columns are one class; one class is where all coordinates
-    are 0. Chosen columns count only if they give the others by exact arithmetic.
+    are 0. Chosen columns count only if they give the others by exact arithmetic. A column that is
+    to be ``bare`` is read without a constant: then its zeros are sums of zeros, and nothing that is
+    added to them is rounded on their scale.
     """
     matrix = np.array(columns, dtype=np.float64).reshape(len(columns), size)
     classes, codes = np.unique(matrix.T, axis=0, return_inverse=True)
     codes = codes.reshape(size)
     first = codes[_reference(matrix)] if columns else 0
-    others = [c for c in range(len(classes)) if c != first]
+    kept = any(classes[first, k] for k, column in enumerate(columns) if column in bare)
+    others = [c for c in range(len(classes)) if kept or c != first]
     if columns and matrix.size <= MOST_EXACT:
-        chosen = _chosen(matrix, len(others))
+        chosen = _chosen(matrix, len(others), [column in bare for column in columns])
         if chosen is not None:
             return chosen
     rows = (codes[:, None] == np.array(others, dtype=np.intp)[None, :]).astype(np.float64)
     readings = {}
     for k, column in enumerate(columns):
-        base = classes[first, k]
+        base = 0.0 if kept else classes[first, k]
         readings[column] = (float(base), classes[others, k] - base)
     return Basis(rows.reshape(size, len(others)), readings)
 
@@ -70,15 +73,15 @@ def _reference(matrix: Floats) -> int:
     return int(np.abs(matrix).sum(axis=0).argmin())
 
 
-def _chosen(matrix: Floats, most: int) -> Basis | None:
+def _chosen(matrix: Floats, most: int, bare: Sequence[bool]) -> Basis | None:
     """Columns that give the others, if they are fewer than ``most``."""
     reduced: list[tuple[list[Fraction], list[Fraction], int]] = []
     readings: dict[Column, tuple[float, Floats]] = {}
     picked: list[int] = []
     combos: list[tuple[Column, Fraction, list[Fraction]]] = []
-    reference = _reference(matrix)
+    bases = np.where(bare, 0.0, matrix[:, _reference(matrix)])
     for k, column in enumerate(matrix.tolist()):
-        base = Fraction(column[reference])
+        base = Fraction(bases[k])
         rest = [Fraction(x) - base for x in column]
         weights = [Fraction(0)] * len(picked)
         for vector, made_of, pivot in reduced:
@@ -98,7 +101,7 @@ def _chosen(matrix: Floats, most: int) -> Basis | None:
             reduced.append((vector, made_of, leading))
             weights = [Fraction(0)] * (len(picked) - 1) + [Fraction(1)]
         combos.append((tuple(column), base, weights))
-    rows = np.stack([matrix[k] - matrix[k, reference] for k in picked], axis=1) if picked else None
+    rows = np.stack([matrix[k] - bases[k] for k in picked], axis=1) if picked else None
     if rows is None:
         rows = np.zeros((matrix.shape[1], 0))
     for column_, base, weights in combos:

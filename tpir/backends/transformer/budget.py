@@ -23,6 +23,7 @@ That takes a block more, so it is done only where errors would otherwise grow to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -67,6 +68,14 @@ class Budget:
         if not all(_whole(w) for w in (feature.constant, *feature.terms.values())):
             rounded = sum(abs(w) * _size(c) for c, w in feature.terms.items())
         return feature.error + 2 * self.unit * rounded
+
+    def relative(self, feature: Feature) -> float:
+        """By which part of its value a feature may be off; infinite where terms may cancel."""
+        terms = feature.terms.items()
+        if feature.constant < 0 or any(min(w * c.least, w * c.most) < 0 for c, w in terms):
+            return math.inf
+        worst = max((0.0 if c.error == 0 else c.relative for c in feature.terms), default=0.0)
+        return worst + 2 * self.unit * (len(feature.terms) + 1)
 
 
 def noisy(features: Iterable[Feature]) -> frozenset[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,8 @@ class Coordinate:
     ``slot``: 0 for an embedding, odd for the attention and even for the MLP of a block, counted
     from 1. ``at_bos``: its value at the token of beginning, which is the same for every input.
     ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them, and
-    ``counts`` the counts that this comes from. ``whole``: whether its values are whole numbers.
+    ``counts`` the counts that this comes from; ``relative``: by which part of its value it may be
+    off at most, if that is known. ``whole``: whether its values are whole numbers.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Coordinate:
     most: float = 1.0
     error: float = 0.0
     counts: frozenset[Node] = frozenset()
+    relative: float = math.inf
     whole: bool = False
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,17 @@ from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.ir.program import Node
 from tpir.ir.types import number_bounds
 
-if TYPE_CHECKING:
-    pass
-
-
 Floats = NDArray[np.float64]
 
 
 class Held:
     """Coordinates that hold a basis of columns."""
 
-    def __init__(self, name: str, columns: tuple[Column, ...], size: int) -> None:
+    def __init__(
+        self, name: str, columns: tuple[Column, ...], size: int, bare: Collection[Column] = ()
+    ) -> None:
         self.name = name
-        self.basis: Basis = basis_of(columns, size)
+        self.basis: Basis = basis_of(columns, size, bare)
         self.coordinates: list[Coordinate] = []
         self.bounds: tuple[float, float] | None = None
 

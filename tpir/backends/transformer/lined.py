@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ class Lined:
 
     def __init__(self, planner: Planner, node: Node, columns: tuple[Column, ...]) -> None:
         self.planner, self.node = planner, node
-        self.held = Held(node.name, columns, len(planner.domain(node)))
+        self.held = Held(node.name, columns, len(planner.domain(node)), planner.bare[node])
 
     def build(
         self, line: Feature, points: Floats, codes: NDArray[np.intp], relative: float = 0.0
@@ -67,30 +68,41 @@ class Lined:
             )
         self.planner.plan.mlps.append(Mlp(slot, units, constants))
 
-    def build_ridges(self, base: Floats, ridges: list[tuple[Feature, Ridge]]) -> None:
-        """The sum of ``base`` and the ridges, whose features are given."""
+    def build_ridges(self, base: Floats, ridges: list[tuple[Feature, Feature, Ridge]]) -> None:
+        """The sum of ``base`` and the ridges, whose gates and other features are given."""
         budget = self.planner.budget
-        features = [feature for feature, _ in ridges]
+        features = [gate.plus(rest) for gate, rest, _ in ridges]
         slot = max((f.slot for f in features), default=0)
         coordinates = self.held.make(slot + 2 - slot % 2)
         units, errors = [], []
-        for feature, ridge in ridges:
+        for feature, (gate, rest, ridge) in zip(features, ridges, strict=True):
             row = zip(coordinates, ridge.value.tolist(), strict=True)
             units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
-            off = budget.error(feature)
+            off = budget.error(gate) + budget.error(rest)
             whole = off == 0 and all(map(are_whole, (*ridge.columns, tuple(ridge.value))))
             errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
         constants = dict(zip(coordinates, base.tolist(), strict=True))
         inside = np.maximum([f.at_bos for f in features], 0)
         for k, coordinate in enumerate(coordinates):
-            column = np.array([ridge.value[k] for _, ridge in ridges])
+            column = np.array([ridge.value[k] for _, _, ridge in ridges])
             coordinate.at_bos = float(base[k] + inside @ column)
             coordinate.error = float(np.array(errors) @ np.abs(column))
             coordinate.counts = noisy(features)
+            if base[k] == 0 and (column >= 0).all():
+                coordinate.relative = self._relative(ridges, column)
         if max(errors, default=0.0) > MOST_ROUNDING:
             what = "its arguments are too rough to be told apart"
             raise TooInexact(self.node, noisy(features), what)
         self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
+
+    def _relative(self, ridges: list[tuple[Feature, Feature, Ridge]], column: Floats) -> float:
+        """Of ridges that add up without cancelling: what opens them adds exactly 0."""
+        budget = self.planner.budget
+        read = [(g, r) for (g, r, _), w in zip(ridges, column.tolist(), strict=True) if w]
+        if any(gate.constant or budget.error(gate) for gate, _ in read):
+            return math.inf
+        worst = max((budget.relative(rest) for _, rest in read), default=0.0)
+        return worst + 4 * budget.unit * (len(read) + 1)
 
     def _check(
         self, line: Feature, points: Floats, values: Floats, largest: float, relative: float

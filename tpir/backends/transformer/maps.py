@@ -94,36 +94,46 @@ class Mapped:
         self.codes = np.array([place[value_key(v)] for v in table.results]).reshape(shape)
         others = []
         for column in columns:
-            parts = separated(np.array(column)[self.codes])
+            bare = column in planner.bare[node]
+            parts = self._bare(column) if bare else separated(np.array(column)[self.codes])
             if parts is None:
                 others.append(column)
                 continue
             self.sums[column] = parts
             for operand, part in zip(node.operands, parts[1], strict=True):
-                planner.ask(operand, part)
+                planner.ask(operand, part, bare=bare)
         if others:
             self._ask_for_line(tuple(others))
+
+    def _bare(self, column: Column) -> tuple[float, list[Column]] | None:
+        """A column of the only operand, without a constant."""
+        values = np.array(column)[self.codes]
+        return (0.0, [tuple(map(float, values))]) if values.ndim == 1 else None
 
     def _ask_for_line(self, others: tuple[Column, ...]) -> None:
         planner, node = self.planner, self.node
         self.lined = Lined(planner, node, others)
         values = self.lined.held.basis.rows[self.codes]
-        line, ridges = line_of(values), boxes_of(values)
-        gates = gates_of(values)
-        if gates is not None and len(gates.ridges) < len(ridges.ridges):
-            ridges = gates
+        line = line_of(values)
+        ridges = min([boxes_of(values), *gates_of(values)], key=self._cost)
         rounding = 4 * planner.budget.unit * line.largest
         whole = line.largest < 1 / planner.budget.unit and is_whole(line.points, values)
         if len(ridges.ridges) < line.units or (not whole and rounding > MOST_OFF):
             self.ridges = ridges
             for ridge in ridges.ridges:
-                for operand, column in zip(node.operands, ridge.columns, strict=True):
+                for k, (operand, column) in enumerate(
+                    zip(node.operands, ridge.columns, strict=True)
+                ):
                     if column is not None:
-                        planner.ask(operand, column)
+                        planner.ask(operand, column, bare=k == ridge.gate)
             return
         self.line = line
         for operand, column in zip(node.operands, line.columns, strict=True):
             planner.ask(operand, column)
+
+    def _cost(self, ridges: Ridges) -> tuple[bool, tuple[int, int]]:
+        rounding = 4 * self.planner.budget.unit * ridges.rounds
+        return rounding > MOST_OFF, ridges.cost
 
     def build(self) -> None:
         """See Part."""
@@ -131,20 +141,24 @@ class Mapped:
             return
         if self.line is None:
             assert self.ridges is not None
-            read = [(self._input(ridge), ridge) for ridge in self.ridges.ridges]
+            read = [(*self._input(ridge), ridge) for ridge in self.ridges.ridges]
             self.lined.build_ridges(self.ridges.base, read)
             return
         parts = zip(self.node.operands, self.line.columns, strict=True)
         line = total([(self.planner.feature(o, c), 1.0) for o, c in parts])
         self.lined.build(line, self.line.points.reshape(-1), self.codes.reshape(-1))
 
-    def _input(self, ridge: Ridge) -> Feature:
-        parts = [
-            (self.planner.feature(operand, column), 1.0)
-            for operand, column in zip(self.node.operands, ridge.columns, strict=True)
-            if column is not None
-        ]
-        return total(parts, ridge.constant)
+    def _input(self, ridge: Ridge) -> tuple[Feature, Feature]:
+        """What opens or closes a ridge, and what else it adds up."""
+        gate, parts = Feature(), []
+        for k, (operand, column) in enumerate(zip(self.node.operands, ridge.columns, strict=True)):
+            if column is None:
+                continue
+            if k == ridge.gate:
+                gate = self.planner.feature(operand, column)
+            else:
+                parts.append((self.planner.feature(operand, column), 1.0))
+        return gate, total(parts, ridge.constant)
 
     def feature(self, column: Column) -> Feature:
         """See Part."""

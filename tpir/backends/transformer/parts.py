@@ -47,7 +47,8 @@ class Embedding:
 
     def ask(self, columns: tuple[Column, ...]) -> None:
         """See Part."""
-        self.held = Held(self.node.name, columns, len(self.planner.domain(self.node)))
+        size = len(self.planner.domain(self.node))
+        self.held = Held(self.node.name, columns, size, self.planner.bare[self.node])
 
     def build(self) -> None:
         """See Part."""
@@ -56,6 +57,7 @@ class Embedding:
         unit = self.planner.budget.unit
         for coordinate, column in zip(self.held.make(0), columns, strict=True):
             coordinate.error = max((unit * abs(x) for x in column if x != int(x)), default=0.0)
+            coordinate.relative = unit if coordinate.error else 0.0
             self.planner.plan.embedded.append(Embedded(coordinate, column, of_token))
 
     def feature(self, column: Column) -> Feature:
@@ -91,7 +93,7 @@ class Copied:
             self.at_sink = [float(default or 0)]
             return
         domain = planner.domain(node)
-        self.held = Held(node.name, columns, len(domain))
+        self.held = Held(node.name, columns, len(domain), planner.bare[node])
         place = {value_key(v): k for k, v in enumerate(domain)}
         keys = [place[value_key(v)] for v in planner.domain(values)]
         at_default = 0 if default is None else place[value_key(default)]

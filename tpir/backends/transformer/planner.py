@@ -7,6 +7,8 @@ Forwards, each node makes coordinates from which just these columns can be read.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
@@ -63,6 +65,7 @@ class Planner:
         self.tokens = legal.builder.add(Tokens(), name="tokens")
         self.indices = legal.builder.add(Indices(), name="indices")
         self.columns: dict[Node, dict[Column, None]] = {}
+        self.bare: defaultdict[Node, set[Column]] = defaultdict(set)
         self.parts: dict[Node, Part] = {}
         everything = [self.indices, self.indices]
         self.everything = legal.builder.add(Select(Always(True)), everything, name="everything")
@@ -96,10 +99,12 @@ class Planner:
             raise refusal(node, f"it is {node.type}, and too many values are possible")
         return found
 
-    def ask(self, node: Node, column: Column) -> None:
-        """Say that a function of a node's value is needed."""
+    def ask(self, node: Node, column: Column, *, bare: bool = False) -> None:
+        """Say that a function of a node's value is needed; see ``basis_of`` for ``bare``."""
         if column == IDENTITY or len(set(column)) > 1:
             self.columns.setdefault(node, {})[column] = None
+            if bare:
+                self.bare[node].add(column)
 
     def feature(self, node: Node, column: Column) -> Feature:
         """How to read a function that was asked for."""
@@ -273,9 +278,10 @@ class Planner:
                 return Readout(name, tuple(logits), labels)
             case _ if self._is_number(node):
                 number = self.feature(node, self.identity(node))
-                if self.budget.error(number) > MOST_OFF:
+                off = min(self.budget.error(number), self.budget.relative(number))
+                if off > MOST_OFF:
                     more = noisy([number]) - self.looked_up
-                    if more or self.budget.error(number) > TOLERANCE:
+                    if more or off > TOLERANCE:
                         raise TooInexact(node, more, "it is too rough a number")
                 return Readout(name, (number,), None)
         code = self.code(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -24,6 +25,9 @@ from tpir.ir.expressions import (
 from tpir.ir.values import Value
 
 Floats = NDArray[np.float64]
+
+MOST_PARTS = 64
+"""The largest denominator of fractions that are told to have a common one."""
 
 SMALL = (1, -1, 2, -2)
 """The weights that are tried before those that keep all rows apart."""
@@ -92,17 +96,22 @@ class Ridge:
     """One hidden unit of a table: value x relu(constant + a column of each argument).
 
     ``columns``: for each argument what it adds, for each of its values; None where that is nothing.
-    ``value`` [outputs].
+    ``value`` [outputs]. ``gate``: the argument, if any, that adds 0 or closes the unit.
     """
 
     columns: tuple[Column | None, ...]
     constant: float
     value: Floats
+    gate: int | None = None
 
     @property
     def size(self) -> float:
         """What rounding is relative to."""
-        parts = [max(map(abs, column)) for column in self.columns if column is not None]
+        parts = [
+            max(map(abs, column))
+            for k, column in enumerate(self.columns)
+            if column is not None and k != self.gate
+        ]
         return abs(self.constant) + sum(parts)
 
 
@@ -112,6 +121,25 @@ class Ridges:
 
     base: Floats
     ridges: list[Ridge]
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """How many units, and functions of arguments that they read."""
+        read = {(k, c) for ridge in self.ridges for k, c in enumerate(ridge.columns) if c}
+        return len(self.ridges), len(read)
+
+    @property
+    def rounds(self) -> float:
+        """What rounding is relative to; 0 for whole numbers, and where nothing cancels."""
+        parts = [c for r in self.ridges for k, c in enumerate(r.columns) if c and k != r.gate]
+        adds = not self.base.any() and all((r.value >= 0).all() for r in self.ridges)
+        if adds and min((min(c) for c in parts), default=0.0) >= 0:
+            return 0.0
+        if all(
+            x == int(x) for c in (self.base, *parts, *(r.value for r in self.ridges)) for x in c
+        ):
+            return 0.0
+        return max(r.size * float(np.abs(r.value).max()) for r in self.ridges)
 
 
 def boxes_of(values: Floats) -> Ridges:
@@ -144,19 +172,15 @@ def _indicator(places: frozenset[int], size: int) -> Column | None:
     return None if len(places) == size else tuple(float(k in places) for k in range(size))
 
 
-def gates_of(values: Floats) -> Ridges | None:
+def gates_of(values: Floats) -> list[Ridges]:
     """A table that for each value of one argument, the gate, is a sum of functions of the others.
 
     ``x if gate else y`` is one, and so is a number divided by another. For each class of the gate
     one ridge: the sum, less its least value, where the gate is in the class, and below 0 elsewhere.
-    One more ridge adds the least values. None if no argument is such a gate.
+    One more ridge adds the least values. One way for each argument that is such a gate.
     """
-    best: Ridges | None = None
-    for axis in range(values.ndim - 1):
-        found = _gated(values, axis)
-        if found is not None and (best is None or len(found.ridges) < len(best.ridges)):
-            best = found
-    return best
+    found = (_gated(values, axis) for axis in range(values.ndim - 1))
+    return [ridges for ridges in found if ridges is not None]
 
 
 def _gated(values: Floats, axis: int) -> Ridges | None:
@@ -176,21 +200,36 @@ def _gated(values: Floats, axis: int) -> Ridges | None:
             rest = table[places[0]] - least[places[0]]
             if not rest.any():
                 continue
+            scale, rest = _whole_multiple(rest)
             parts = separated(rest, 1e-9)
             if parts is None:
                 return None
-            far = 2.0 ** np.ceil(np.log2(rest.max()))
-            gate = tuple(far if k in places else 0.0 for k in range(count))
+            far = 2.0 ** math.ceil(math.log2(rest.max()))
+            gate = tuple(0.0 if k in places else -far for k in range(count))
             columns: list[Column | None] = [c if any(c) else None for c in parts[1]]
             columns.insert(axis, gate if len(places) < count else None)
-            constant = parts[0] - (far if len(places) < count else 0.0)
-            ridges.append(Ridge(tuple(columns), constant, unit))
+            ridges.append(Ridge(tuple(columns), parts[0], scale * unit, axis))
         base[output] = least.min()
         if np.ptp(least):
             lift = tuple(float(x) for x in least - least.min())
             columns = [lift if k == axis else None for k in range(arity)]
             ridges.append(Ridge(tuple(columns), 0.0, unit))
     return Ridges(base, ridges)
+
+
+def _whole_multiple(values: Floats) -> tuple[float, Floats]:
+    """A scale and whole numbers that give the values, where simple fractions do; else 1 and they.
+
+    The pieces of a quotient are multiples of one column then, and need one direction together.
+    """
+    smallest = values[values > 0].min()
+    ratios = values / smallest
+    for denominator in range(1, MOST_PARTS + 1):
+        whole = np.round(ratios * denominator)
+        if np.allclose(whole, ratios * denominator, rtol=1e-13, atol=0.0):
+            divisor = int(np.gcd.reduce(whole.astype(np.int64).reshape(-1)))
+            return smallest * divisor / denominator, whole / divisor
+    return 1.0, values
 
 
 def _boxes(table: NDArray[np.intp], most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
