@@ -135,9 +135,8 @@ class Ridges:
         adds = not self.base.any() and all((r.value >= 0).all() for r in self.ridges)
         if adds and min((min(c) for c in parts), default=0.0) >= 0:
             return 0.0
-        if all(
-            x == int(x) for c in (self.base, *parts, *(r.value for r in self.ridges)) for x in c
-        ):
+        columns = [self.base, *map(np.array, parts), *(r.value for r in self.ridges)]
+        if all((column == np.round(column)).all() for column in columns):
             return 0.0
         return max(r.size * float(np.abs(r.value).max()) for r in self.ridges)
 
