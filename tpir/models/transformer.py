@@ -56,9 +56,10 @@ class Transformer(nn.Module):
 
 def _attention(p: nn.ParameterDict, x: Tensor, seen: Tensor) -> Tensor:
     """One row of keys a query: softmax(QK^T / sqrt(d_head)) V, summed over the heads."""
-    q, k, v = (x[:, None] @ p[f"W_{n}"] + p[f"b_{n}"][:, None] for n in "QKV")
+    q, k, v = (torch.einsum("bpd,hde->bhpe", x, p[f"W_{n}"]) + p[f"b_{n}"][:, None] for n in "QKV")
     scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~seen, -math.inf)
-    written: Tensor = (scores.softmax(-1) @ v @ p["W_O"]).sum(1) + p["b_O"]
+    z = scores.softmax(-1) @ v
+    written: Tensor = torch.einsum("bhpe,hed->bpd", z, p["W_O"]) + p["b_O"]
     return written
 
 

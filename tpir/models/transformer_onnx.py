@@ -4,7 +4,8 @@ Inputs ``tokens`` (int64) and ``mask`` (bool), both [batch, length]; ``mask`` is
 which nothing attends to. Output ``logits`` [batch, length, outputs], in the type of the weights.
 Batch and length are free, the length up to the context. A token of beginning is put before the
 tokens, and its logits are taken off, inside the graph. Values inside have TransformerLens's names,
-such as ``blocks.0.hook_resid_post``, and are off by one position where there is such a token.
+such as ``blocks.0.hook_resid_post``, and are off by one position where there is such a token; an
+MLP that writes nothing has none.
 """
 
 from __future__ import annotations
@@ -99,10 +100,12 @@ def _graph(checkpoint: TransformerCheckpoint) -> _Graph:
     x, seen = _embedded(graph, tokens, mask, causal=checkpoint.causal)
     for number in range(checkpoint.blocks):
         x = _attention(graph, checkpoint, f"blocks.{number}.", x, seen)
-        x = _mlp(graph, f"blocks.{number}.", x)
+        x = _mlp(graph, checkpoint, f"blocks.{number}.", x)
     if checkpoint.bos:
         x = graph.add("Slice", x, graph.whole(1), graph.whole(_END), graph.whole(1))
     graph.affine(x, "unembed.W_U", "unembed.b_U", "logits")
+    read = {name for node in graph.nodes for name in node.inputs}
+    graph.constants = {name: array for name, array in graph.constants.items() if name in read}
     return graph
 
 
@@ -141,12 +144,15 @@ def _attention(
     weights = checkpoint.state[f"{p}W_Q"].numpy()
     root = np.array(math.sqrt(weights.shape[-1]), weights.dtype)
     nothing = graph.constant("nothing", np.array(-np.inf, weights.dtype))
-    zero = graph.constant("zero", np.array(0, weights.dtype))
     products = graph.add("MatMul", q, graph.add("Transpose", k, perm=[0, 1, 3, 2]))
     scaled = graph.add("Div", products, graph.constant(f"{p}scale", root))
     scores = graph.add("Where", seen, scaled, nothing, name=f"{p}hook_attn_scores")
-    pattern = graph.add("Softmax", scores, axis=-1)
-    pattern = graph.add("Where", seen, pattern, zero, name=f"{p}hook_pattern")
+    if checkpoint.bos:  # which every query sees
+        pattern = graph.add("Softmax", scores, axis=-1, name=f"{p}hook_pattern")
+    else:
+        zero = graph.constant("zero", np.array(0, weights.dtype))
+        pattern = graph.add("Softmax", scores, axis=-1)
+        pattern = graph.add("Where", seen, pattern, zero, name=f"{p}hook_pattern")
     z = graph.add("MatMul", pattern, v, name=f"{p}hook_z")
     written = graph.add("MatMul", z, f"{p}W_O", name=f"{p}hook_result")
     written = graph.add("ReduceSum", written, graph.whole(1), keepdims=0)
@@ -154,8 +160,11 @@ def _attention(
     return graph.add("Add", x, written, name=f"{block}hook_resid_mid")
 
 
-def _mlp(graph: _Graph, block: str, x: str) -> str:
+def _mlp(graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str) -> str:
+    """Left out where it writes nothing."""
     p = f"{block}mlp."
+    if not any(checkpoint.state[f"{p}{name}"].any() for name in ("W_out", "b_out")):
+        return graph.add("Identity", x, name=f"{block}hook_resid_post")
     hidden = graph.affine(x, f"{p}W_in", f"{p}b_in", f"{p}hook_pre")
     hidden = graph.add("Relu", hidden, name=f"{p}hook_post")
     written = graph.affine(hidden, f"{p}W_out", f"{p}b_out", f"{block}hook_mlp_out")
