@@ -15,7 +15,7 @@ from tpir.view.svg import COLOURS, FONT, LEADING, LETTER, MARGIN, PAD, SIZE, tex
 if TYPE_CHECKING:  # it brings torch
     from tpir.models.stored_transformer import TransformerCheckpoint, Variable
 
-_WIDEST = 28
+_WIDEST = 32
 """Characters in a line of a box or a bar; tooltips have the whole of longer ones."""
 
 _ROW, _BAR = 36.0, 32.0
