@@ -155,6 +155,7 @@ def test_weights_that_nobody_compiled() -> None:
         for role in {role for role, _ in part.reads}:
             read = [d for found, t in part.reads if found is role for d in t.directions]
             assert tuple(sorted(read)) == everything
+    assert [part.name for part in stream.at(0)] == ["token", "position"]
     assert [part.name for part in stream.at(1)] == ["head 0", "head 1", "bias"]
     assert [part.name for part in stream.at(2)] == ["units 0–3"]
     assert [part.name for part in stream.at(5)] == ["output word", "output number", "output kind"]

@@ -89,21 +89,18 @@ class _Drawing:
 
     def _columns(self) -> list[tuple[float, float]]:
         """Left end and width of each sublayer's column."""
-        widths = {time: self._least(time) for time in self.stream.times}
-        for variable in self.stream.variables:
-            crossed = range(variable.written + 1, variable.read + 1)
-            if crossed:
-                room = sum(widths[time] for time in crossed) + _WRITTEN - _READ
-                wanted = LETTER * len(_cut(variable.name)) + 2 * PAD
-                widths[variable.read] += max(0.0, wanted - room)
         columns, x = [], self.left
         for time in self.stream.times:
-            columns.append((x, widths[time]))
-            x += widths[time]
+            width = self._width(time)
+            columns.append((x, width))
+            x += width
         return columns
 
-    def _least(self, time: int) -> float:
-        """The width that the boxes and the marks of a column take."""
+    def _width(self, time: int) -> float:
+        """The width that the boxes and the marks of a column take.
+
+        A bar that is read there has room for its name, as the box of its reader has it.
+        """
         letters = [len(part) for part in _header(time, self.stream.blocks)]
         letters += [len(line.shown) + 2 for _, lines in self.boxes[time] for line in lines]
         letters += [len(part.name) for part, _ in self.boxes[time]]
