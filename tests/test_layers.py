@@ -162,6 +162,7 @@ def test_honest_import_is_allowed(module: str, source: str) -> None:
         "tpir.backends.python",
         "tpir.equiv",
         "tpir.view",
+        "tpir.view.notebook",
         "tpir.repl.magic",
         "tpir.cli",
         "tpir.cli.main",

@@ -22,6 +22,8 @@ from tpir.models.transformer_format import load_transformer, save_transformer
 from tpir.models.transformer_predict import predict
 from tpir.semantics.interpreter import run_many
 from tpir.text import parse
+from tpir.view.stream import residual_stream
+from tpir.view.stream_text import stream_text
 
 HIST = 'context 4; vocabulary {"a", "b"};\nhist = selector_width(select(tokens, tokens, ==));\n'
 MEAN = (
@@ -200,6 +202,30 @@ def test_info_says_what_is_inside(cli: Cli, folder: Path) -> None:
     assert re.search(r"tokens: directions [\d ]+, from embedding, until ", text)
     labels = json.loads(cli("info", folder / "hist.safetensors", "--json").out)["labels"]
     assert labels == [0, 1, 2, 3, 4]
+
+
+def test_show_draws_the_residual_stream(
+    cli: Cli, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = folder / "hist.safetensors"
+    stream = residual_stream(load_transformer(path))
+    answer = cli("show", path)
+    assert (answer.status, answer.err) == (0, "wrote hist.svg\n")
+    assert answer.out.rstrip("\n") == stream_text(stream).rstrip("\n")
+    picture = Path("hist.svg").read_text("utf-8")
+    assert "hist: residual stream, 3 directions, 1 block" in picture
+    assert cli("show", path, "-o", "-").out == picture
+    answer = cli("show", path, "-o", "hist.html", "--tokens", "a b a")
+    assert answer.out.startswith(stream_text(stream))
+    assert re.search(r"^│hist +│[^│]*│ 2 +│ 1 +│ 2 +│$", answer.out, re.MULTILINE)
+    page = Path("hist.html").read_text("utf-8")
+    assert picture.strip() in page
+    assert "<pre>3 directions, 1 block;" in page
+    assert "<table" in page
+    check_error(cli("show", path, "-o", "hist.dot"), "tpir lower gives the program")
+    check_error(cli("show", path), "--force")
+    check_error(cli("show", path, "-o", "x.svg", "--tokens", "a z"), '"z"')
 
 
 def test_eval_counts_labels(cli: Cli, folder: Path, tmp_path: Path) -> None:

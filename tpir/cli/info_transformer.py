@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tpir.ir.values import show_value
+from tpir.view.stream import sublayer_name
 
 if TYPE_CHECKING:
     from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
@@ -56,15 +57,6 @@ def _output(output: Output) -> str:
 
 def _variable(variable: Variable, blocks: int) -> str:
     directions = " ".join(map(str, variable.directions))
-    written, read = _part(variable.written, blocks), _part(variable.read, blocks)
+    written, read = (sublayer_name(time, blocks) for time in (variable.written, variable.read))
     until = "read by nothing" if variable.read == variable.written else f"until {read}"
     return f"{variable.name}: directions {directions}, from {written}, {until}"
-
-
-def _part(time: int, blocks: int) -> str:
-    """The part of the model at a time in half blocks; see Variable."""
-    if time == 0:
-        return "embedding"
-    if time > 2 * blocks:
-        return "unembedding"
-    return f"block {(time - 1) // 2} {'attention' if time % 2 else 'MLP'}"

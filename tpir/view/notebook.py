@@ -1,4 +1,4 @@
-"""How programs, verdicts and input spaces show themselves in a notebook.
+"""How programs, standard Transformers, verdicts and input spaces show themselves in a notebook.
 
 The classes know nothing of this: ``register`` tells a running IPython how to show them.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from html import escape
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tpir.equiv.verdict import Answer, Verdict
 from tpir.ir.program import Program
@@ -16,10 +16,16 @@ from tpir.semantics.program_space import space_of
 from tpir.semantics.space import InputSpace
 from tpir.text import print_program
 from tpir.view.graph import picture
+from tpir.view.stream import residual_stream
+from tpir.view.stream_svg import stream_picture
+from tpir.view.stream_text import stream_text
+
+if TYPE_CHECKING:  # it brings torch
+    from tpir.models.stored_transformer import TransformerCheckpoint
 
 _COLOURS = {Answer.PROVED: "#2f7a35", Answer.TESTED: "#b0610c", Answer.REFUTED: "#b3261e"}
 _LARGEST_PICTURE = 150
-"""Programs of more nodes are shown as text alone."""
+"""Programs of more nodes and Transformers of more heads and tables are shown as text alone."""
 
 Shown = TypeVar("Shown")
 
@@ -29,6 +35,12 @@ class Formatter(Protocol):
 
     def for_type(self, typ: type[Shown], func: Callable[[Shown], str]) -> object:
         """Show instances of a type by a function."""
+        ...
+
+    def for_type_by_name(
+        self, type_module: str, type_name: str, func: Callable[[TransformerCheckpoint], str]
+    ) -> object:
+        """The same for a type that need not be loaded yet."""
         ...
 
 
@@ -41,6 +53,20 @@ def program_html(program: Program) -> str:
         f'<div style="overflow-x:auto">{graph}</div>'
         f"<details{'' if graph else ' open'}><summary>text</summary>"
         f"<pre>{escape(print_program(program))}</pre></details>"
+    )
+
+
+def transformer_html(model: TransformerCheckpoint) -> str:
+    """A standard Transformer: what it takes, its residual stream, and that as text folded away."""
+    stream = residual_stream(model)
+    drawn = stream_picture(model).svg if len(stream.parts) <= _LARGEST_PICTURE else ""
+    return (
+        f"<p><b>standard Transformer</b>: {escape(stream.summary)}, outputs "
+        f"{escape(', '.join(output.name for output in model.outputs))}; vocabulary "
+        f"{len(model.vocabulary)}, context {model.context}{', causal' if model.causal else ''}</p>"
+        f'<div style="overflow-x:auto">{drawn}</div>'
+        f"<details{'' if drawn else ' open'}><summary>text</summary>"
+        f"<pre>{escape(stream_text(stream))}</pre></details>"
     )
 
 
@@ -72,6 +98,9 @@ def register_with(formatter: Formatter) -> None:
     formatter.for_type(Program, program_html)
     formatter.for_type(Verdict, verdict_html)
     formatter.for_type(InputSpace, space_html)
+    formatter.for_type_by_name(
+        "tpir.models.stored_transformer", "TransformerCheckpoint", transformer_html
+    )
 
 
 def register() -> bool:

@@ -9,11 +9,11 @@ from itertools import pairwise
 from tpir.view.boxes import Box, Kind, Line, Role
 from tpir.view.layout import Edge, Placed, Point, arrange
 
-_FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
-_SIZE, _LETTER, _LEADING = 11.5, 7.1, 16.0
-_PAD = 9.0
+FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
+SIZE, LETTER, LEADING = 11.5, 7.1, 16.0
+PAD = 9.0
 _HEAD = 24.0
-_MARGIN = 24.0
+MARGIN = 24.0
 _WIDEST = 40
 """Characters in a line of a box; the tooltip has the whole of longer ones."""
 
@@ -25,7 +25,7 @@ _FILLS: Mapping[Kind, tuple[str, str]] = {
     Kind.SELECTOR: ("#e4f3f3", "#1b7a7a"),
     Kind.READOUT: ("#f0e7f8", "#70389b"),
 }
-_LINES: Mapping[Role, str] = {
+COLOURS: Mapping[Role, str] = {
     Role.KEYS: "#2464a8",
     Role.QUERIES: "#b0610c",
     Role.VALUES: "#2f7a35",
@@ -47,9 +47,9 @@ def draw(
     layout = arrange(rows, sizes, list(lines))
     kinds = [kind for kind in Kind if any(box.kind is kind for box in boxes)]
     legend, least = _legend(kinds, title)
-    top = 2 * _LEADING + _MARGIN
-    width = max(layout.width, least) + 2 * _MARGIN
-    height = layout.height + top + 2 * _MARGIN
+    top = 2 * LEADING + MARGIN
+    width = max(layout.width, least) + 2 * MARGIN
+    height = layout.height + top + 2 * MARGIN
     shift = (width - layout.width) / 2
     body = [
         *(_line(layout.lines[edge], role) for edge, role in lines.items()),
@@ -58,12 +58,12 @@ def draw(
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{_FONT}" font-size="{_SIZE}">',
+            f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" font-size="{SIZE}">',
             f"<title>{escape(title)}</title>",
             _markers(),
             f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
             *legend,
-            f'<g transform="translate({shift:.1f} {top + _MARGIN:.1f})">',
+            f'<g transform="translate({shift:.1f} {top + MARGIN:.1f})">',
             *body,
             "</g>",
             "</svg>",
@@ -83,30 +83,30 @@ def _head(box: Box) -> tuple[str, str]:
 def _size(box: Box) -> tuple[float, float]:
     name, type_ = _head(box)
     letters = max([len(name) + len(type_) + 3, *(len(_cut(line.text)) for line in box.lines)])
-    height = _HEAD + _LEADING * (len(box.lines) + len(box.outputs)) + _PAD
-    return letters * _LETTER + 2 * _PAD, height
+    height = _HEAD + LEADING * (len(box.lines) + len(box.outputs)) + PAD
+    return letters * LETTER + 2 * PAD, height
 
 
 def _box(box: Box, place: Placed, reader: str | None) -> str:
     fill, stroke = _FILLS[box.kind]
     name, type_ = _head(box)
     x, y = place.x, place.y
-    right = x + place.width - _PAD
+    right = x + place.width - PAD
     parts = [
         f"<g><title>{escape(box.tooltip)}</title>",
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" '
         f'rx="5" fill="{fill}" stroke="{stroke}" stroke-width="1.2"/>',
-        _text(x + _PAD, y + 16, name, f'font-weight="bold" fill="{stroke}"'),
-        _text(right, y + 16, type_, 'text-anchor="end" fill="#555555"'),
+        text_at(x + PAD, y + 16, name, f'font-weight="bold" fill="{stroke}"'),
+        text_at(right, y + 16, type_, 'text-anchor="end" fill="#555555"'),
         f'<line x1="{x:.1f}" x2="{x + place.width:.1f}" y1="{y + 22:.1f}" y2="{y + 22:.1f}" '
         f'stroke="{stroke}" stroke-width="0.5"/>',
     ]
     outputs = [Line("output" if o == "output" else f"output {o}") for o in box.outputs]
     for k, line in enumerate((*box.lines, *outputs)):
-        colour = _LINES[line.role] if line.role is not None else "#222222"
+        colour = COLOURS[line.role] if line.role is not None else "#222222"
         weight = ' font-weight="bold"' if k >= len(box.lines) else ""
-        baseline = y + _HEAD + _LEADING * (k + 0.8)
-        parts.append(_text(x + _PAD, baseline, _cut(line.text), f'fill="{colour}"{weight}'))
+        baseline = y + _HEAD + LEADING * (k + 0.8)
+        parts.append(text_at(x + PAD, baseline, _cut(line.text), f'fill="{colour}"{weight}'))
     if reader is not None:
         parts.append(_tag(x + place.width, y + place.height, reader))
     return "".join((*parts, "</g>"))
@@ -115,14 +115,14 @@ def _box(box: Box, place: Placed, reader: str | None) -> str:
 def _tag(x: float, y: float, reader: str) -> str:
     """The mark of a box that a readout reads: a small triangle in its lower right corner."""
     return (
-        f'<path d="M {x - 12:.1f} {y - 1:.1f} h 11 v -11 z" fill="{_LINES[Role.FEATURE]}">'
+        f'<path d="M {x - 12:.1f} {y - 1:.1f} h 11 v -11 z" fill="{COLOURS[Role.FEATURE]}">'
         f"<title>read by {escape(reader)}</title></path>"
     )
 
 
-def _text(x: float, y: float, text: str, attributes: str) -> str:
-    # Fixed-width fonts differ a little in width; textLength makes the text as wide as its box.
-    length = len(text) * _LETTER
+def text_at(x: float, y: float, text: str, attributes: str) -> str:
+    """Text as wide as its letters take, though fixed-width fonts differ a little in width."""
+    length = len(text) * LETTER
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" textLength="{length:.1f}" xml:space="preserve" '
         f'lengthAdjust="spacingAndGlyphs" {attributes}>{escape(text)}</text>'
@@ -140,7 +140,7 @@ def _line(points: Sequence[Point], role: Role) -> str:
             path += f" C {x0:.1f} {y0 + bend:.1f} {x1:.1f} {y1 - bend:.1f} {x1:.1f} {y1:.1f}"
     thin = role is Role.FEATURE
     return (
-        f'<path d="{path}" fill="none" stroke="{_LINES[role]}" '
+        f'<path d="{path}" fill="none" stroke="{COLOURS[role]}" '
         f'stroke-width="{1.0 if thin else 1.4}" stroke-opacity="{0.55 if thin else 0.85}" '
         f'marker-end="url(#tpir-{role.name.lower()})"/>'
     )
@@ -151,27 +151,27 @@ def _markers() -> str:
         f'<marker id="tpir-{role.name.lower()}" viewBox="0 0 8 8" refX="7" refY="4" '
         f'markerWidth="6" markerHeight="6" orient="auto">'
         f'<path d="M 0 0.5 L 8 4 L 0 7.5 z" fill="{colour}"/></marker>'
-        for role, colour in _LINES.items()
+        for role, colour in COLOURS.items()
     )
     return f"<defs>{''.join(heads)}</defs>"
 
 
 def _legend(kinds: Sequence[Kind], title: str) -> tuple[list[str], float]:
     """Title and colours, and how wide they are."""
-    x, y = _MARGIN, _MARGIN + _LEADING
-    parts = [_text(x, y - 6, title, 'font-weight="bold" fill="#222222"')]
-    y += _LEADING
+    x, y = MARGIN, MARGIN + LEADING
+    parts = [text_at(x, y - 6, title, 'font-weight="bold" fill="#222222"')]
+    y += LEADING
     for kind in kinds:
         fill, stroke = _FILLS[kind]
         parts.append(
             f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="14" height="12" rx="3" fill="{fill}" '
             f'stroke="{stroke}"/>'
         )
-        parts.append(_text(x + 19, y, kind.value, 'fill="#444444"'))
-        x += 19 + _LETTER * len(kind.value) + 16
+        parts.append(text_at(x + 19, y, kind.value, 'fill="#444444"'))
+        x += 19 + LETTER * len(kind.value) + 16
     parts.append(
-        f'<path d="M {x + 12:.1f} {y + 1:.1f} h -11 l 11 -11 z" fill="{_LINES[Role.FEATURE]}"/>'
+        f'<path d="M {x + 12:.1f} {y + 1:.1f} h -11 l 11 -11 z" fill="{COLOURS[Role.FEATURE]}"/>'
     )
-    parts.append(_text(x + 19, y, "read by a readout", 'fill="#444444"'))
-    x += 19 + _LETTER * 17
-    return parts, max(x, _MARGIN + _LETTER * len(title)) - _MARGIN
+    parts.append(text_at(x + 19, y, "read by a readout", 'fill="#444444"'))
+    x += 19 + LETTER * 17
+    return parts, max(x, MARGIN + LETTER * len(title)) - MARGIN
