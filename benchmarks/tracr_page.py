@@ -27,6 +27,7 @@ class Side:
     compile_seconds: float | None = None
     again_seconds: float | None = None
     forward_seconds: float | None = None
+    fast_seconds: float | None = None
     positions: int | None = None
     wrong: int | None = None
     problem: str | None = None
@@ -63,9 +64,11 @@ WORDS = """
   Tracr's unembedding is not in them.
 - **compile**: from the program to weights, the first time; **again**: the same program in the same
   process, the least of three times more. Most of Tracr's first time goes to JAX, which compiles an
-  operation for each new shape. **forward**: one pass of {batch} inputs of the longest length, the
-  least of a hundred, by the clock and on one thread; Tracr's is jitted. Compiling is measured in
-  processor seconds.
+  operation for each new shape. Compiling is measured in processor seconds.
+- **forward**: one pass of {batch} inputs of the longest length as each library runs its models, op
+  by op in JAX and in PyTorch; **runtime**: the same by a compiler of such models, JAX's `jit` for
+  Tracr's and ONNX Runtime for what `tpir export` writes. By the clock, on one thread, the least of
+  a hundred.
 - **wrong**: positions with another value than the program has there, of all positions of {count}
   random inputs, a quarter of them of the longest length. Real numbers may be off by 1e-4 of their
   size, and 1e-6 near 0; everything else is exact. What a program means is what tpir's interpreter
@@ -82,6 +85,7 @@ COLUMNS: dict[str, Callable[[Side], str]] = {
     "compile": lambda side: seconds(side.compile_seconds),
     "again": lambda side: seconds(side.again_seconds),
     "forward": lambda side: seconds(side.forward_seconds),
+    "runtime": lambda side: seconds(side.fast_seconds),
 }
 
 
@@ -137,6 +141,7 @@ def summary(lines: Sequence[Line]) -> list[str]:
         ("time to compile", "compile_seconds"),
         ("time to compile again", "again_seconds"),
         ("time of a forward pass", "forward_seconds"),
+        ("time of a forward pass in a runtime", "fast_seconds"),
     ):
         pairs = [(getattr(line.tracr, field), getattr(line.tpir, field)) for line in lines]
         ratios = [theirs / own for theirs, own in pairs if theirs and own]

@@ -5,7 +5,7 @@
 
 Tracr (google-deepmind/tracr, Lindner et al. 2023) is not part of this project: PATH, or TPIR_TRACR,
 is a checkout of it, and PYTHON one that has jax, dm-haiku, chex, einops and networkx. Without them
-the table has tpir alone.
+the table has tpir alone. Where onnxruntime can be imported, what tpir exports is timed in it too.
 
 What a program means is what tpir's interpreter makes of the example of that name; on some inputs
 Tracr's own evaluator is asked too, and a difference ends the run with an error. Tracr runs in a
@@ -15,6 +15,7 @@ process of its own (tracr_worker.py).
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tracr_page import BATCH, Line, Side, page
 from tracr_programs import TASKS, Task
@@ -35,6 +37,7 @@ from tpir.files import write_atomic
 from tpir.ir.program import Program
 from tpir.ir.values import Value, value_key
 from tpir.models.stored_transformer import TransformerCheckpoint
+from tpir.models.transformer_onnx import onnx_bytes
 from tpir.models.transformer_predict import predict
 from tpir.semantics.interpreter import run_many
 
@@ -157,6 +160,7 @@ def tracr(case: Setup, timed: bool, options: argparse.Namespace) -> Side:
         if timed:
             forward = worker.ask("forward", translated(case.batch))
             side.forward_seconds = forward.get("forward_seconds")
+            side.fast_seconds = forward.get("jitted_seconds")
         run = worker.ask("run", translated(case.inputs))
         if "error" in run:
             side.problem = run["error"]
@@ -176,10 +180,10 @@ def compare_meanings(case: Setup, outputs: Sequence[Sequence[Any]]) -> None:
 
 
 def ours(program: Program, case: Setup, timed: bool) -> Side:
-    """tpir on the same, -O2 included; ``problem`` where it refuses."""
+    """tpir on the same; ``problem`` where it refuses."""
 
     def compiled_program() -> TransformerCheckpoint:
-        return tpir.compile(tpir.optimise(program, level=2), target="transformer")
+        return tpir.compile(program, target="transformer")
 
     torch.set_num_threads(1)
     try:
@@ -201,6 +205,9 @@ def ours(program: Program, case: Setup, timed: bool) -> Side:
     )
     if timed:
         _, side.forward_seconds = least(forward_of(compiled, case), FORWARDS, time.perf_counter)
+        if importlib.util.find_spec("onnxruntime"):
+            session = session_of(compiled, case)
+            _, side.fast_seconds = least(session, FORWARDS, time.perf_counter)
     found = predict(compiled, case.inputs)
     outputs = [next(iter(values.values())) for values in found]
     side.positions, side.wrong = count_wrong(case, outputs, nowhere)
@@ -210,9 +217,8 @@ def ours(program: Program, case: Setup, timed: bool) -> Side:
 def forward_of(compiled: TransformerCheckpoint, case: Setup) -> Callable[[], torch.Tensor]:
     """A forward pass on the batch: token indices in, logits out."""
     model = compiled.model()
-    codes = {value_key(token): k for k, token in enumerate(compiled.vocabulary)}
-    first = [len(codes)] if compiled.bos else []
-    tokens = torch.tensor([first + [codes[value_key(t)] for t in row] for row in case.batch])
+    first = [len(compiled.vocabulary)] if compiled.bos else []
+    tokens = torch.tensor([first + row for row in coded(compiled, case)])
 
     def forward() -> torch.Tensor:
         with torch.inference_mode():
@@ -220,6 +226,24 @@ def forward_of(compiled: TransformerCheckpoint, case: Setup) -> Callable[[], tor
             return logits
 
     return forward
+
+
+def session_of(compiled: TransformerCheckpoint, case: Setup) -> Callable[[], Any]:
+    """The same of the exported model, in ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(onnx_bytes(compiled), options)
+    tokens = np.array(coded(compiled, case), dtype=np.int64)
+    given = {"tokens": tokens, "mask": np.ones(tokens.shape, dtype=np.bool_)}
+    return lambda: session.run(None, given)
+
+
+def coded(compiled: TransformerCheckpoint, case: Setup) -> list[list[int]]:
+    """The indices of the tokens of the timed batch."""
+    codes = {value_key(token): k for k, token in enumerate(compiled.vocabulary)}
+    return [[codes[value_key(token)] for token in row] for row in case.batch]
 
 
 def nowhere(_position: int, _value: Value) -> bool:
