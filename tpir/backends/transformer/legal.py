@@ -110,15 +110,15 @@ class Legaliser:
                 return self._width(node, operands[0])
             case Classify() | ClassifyPooled() if self.program.users[node]:
                 raise refusal(node, "its labels are used inside the program")
-        new = self._add(node, node.op, *operands)
-        if isinstance(node.op, Map):
-            self.domains.table(new)
-        return new
+        return self._add(node, node.op, *operands)
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
-        return self.builder.add(
+        new = self.builder.add(
             fitted(op, operands), operands, name=old.name + suffix, origin=old.origin
         )
+        if not isinstance(new.type, Selector):
+            self.domains(new)  # operands first: a deep program is no deep recursion
+        return new
 
     def _map(self, old: Node, expression: Expression, *operands: Node, suffix: str = "") -> Node:
         return self._add(old, Map(expression), *operands, suffix=suffix)

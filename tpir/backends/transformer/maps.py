@@ -127,6 +127,8 @@ class Mapped:
 
     def build(self) -> None:
         """See Part."""
+        # Once: read anew by each reader, shared operands would be read exponentially often.
+        self.read = {column: self._sum(*parts) for column, parts in self.sums.items()}
         if self.lined is None:
             return
         if self.line is None:
@@ -146,11 +148,13 @@ class Mapped:
         ]
         return total(parts, ridge.constant)
 
+    def _sum(self, constant: float, columns: list[Column]) -> Feature:
+        parts = zip(self.node.operands, columns, strict=True)
+        return total([(self.planner.feature(o, c), 1.0) for o, c in parts], constant)
+
     def feature(self, column: Column) -> Feature:
         """See Part."""
-        if column in self.sums:
-            constant, columns = self.sums[column]
-            parts = zip(self.node.operands, columns, strict=True)
-            return total([(self.planner.feature(o, c), 1.0) for o, c in parts], constant)
+        if column in self.read:
+            return self.read[column]
         assert self.lined is not None
         return self.lined.held.feature(column)
