@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
 import tpir
+from tpir.backends.transformer.plan import Plan
+from tpir.backends.transformer.planner import Planner
 from tpir.equiv.verdict import Answer
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import BinaryOp
@@ -28,6 +31,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Header, Node
 from tpir.ir.types import values_of
+from tpir.semantics.interpreter import run_many
 
 DEEP = 1_000
 """Steps of a chain: more than Python's stack has frames."""
@@ -84,3 +88,62 @@ def chain_of_selectors(builder: Builder) -> Node:
 def test_chains_may_be_longer_than_the_stack_is_deep(make: Callable[[Builder], Node]) -> None:
     builder = builder_of()
     proved(builder, make(builder))
+
+
+def chain_of_counts(builder: Builder, steps: int) -> Node:
+    """Each head counts by what the one before counted."""
+    x = builder.add(Tokens())
+    for _ in range(steps):
+        same = builder.add(Select(Comparison(BinaryOp.EQUAL)), [x, x])
+        x = mixed(builder, builder.add(SelectorWidth(), [same]), x)
+    return x
+
+
+def mixed(builder: Builder, left: Node, right: Node) -> Node:
+    """The sum of the places of both values, modulo 3: either can be told from it and the other."""
+    domains = [values_of(node.type) or () for node in (left, right)]
+    places = product(*(range(len(domain)) for domain in domains))
+    table = Table(tuple(domains), tuple("abc"[(i + j) % 3] for i, j in places))
+    return builder.add(Map(table), [left, right])
+
+
+def test_one_plan_finds_many_counts_to_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans, run = [], Planner.run
+
+    def counted(planner: Planner) -> Plan:
+        plan = run(planner)
+        plans.append(len(planner.wanted))
+        return plan
+
+    monkeypatch.setattr(Planner, "run", counted)
+    builder = builder_of()
+    proved(builder, chain_of_counts(builder, 60))
+    assert sum(plans) > 20  # one after the other, it would be as many plans
+    assert len(plans) < 10
+
+
+def twice(builder: Builder, node: Node) -> Node:
+    """A table of a node and itself, which is no sum of its arguments: the next value."""
+    domain = values_of(node.type) or ()
+    after = dict(zip(domain, (*domain[1:], domain[0]), strict=True))
+    both = Table.tabulate([domain, domain], lambda a, b: after[a] if a == b else domain[0])
+    return builder.add(Map(both), [node, node])
+
+
+def test_what_would_be_a_tree_of_two_to_the_sixtieth() -> None:
+    builder = builder_of()
+    x = mixed(builder, builder.add(Tokens()), builder.add(Indices()))
+    for k in range(60):
+        if k % 10 == 5:
+            same = builder.add(Select(Comparison(BinaryOp.EQUAL)), [x, x])
+            x = mixed(builder, builder.add(SelectorWidth(), [same]), x)
+        x = twice(builder, x)
+    program = builder.build({"out": x})
+    tree: dict[Node, int] = {}
+    for node in program.live:
+        tree[node] = 1 + sum(tree[operand] for operand in node.operands)
+    assert tree[x] > 2**60
+    inputs = list(product("abc", repeat=4))
+    outputs = {outcome.values["out"] for outcome in run_many(program, inputs) if outcome.values}
+    assert len(outputs) > 20  # the program says a lot about its input
+    proved(builder, x)

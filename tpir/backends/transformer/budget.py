@@ -35,16 +35,6 @@ MOST_OFF = 1e-6
 """Where a number might be off by more, it takes more units, or counts that are looked up."""
 
 
-class TooInexact(Exception):
-    """Errors get too large; looking up ``counts`` would help, unless there are none."""
-
-    def __init__(self, node: Node, counts: frozenset[Node], what: str) -> None:
-        super().__init__(what)
-        self.node = node
-        self.counts = counts
-        self.what = what
-
-
 @dataclass(frozen=True)
 class Budget:
     """The rounding of one number type, and what follows from it."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
-from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.budget import noisy
 from tpir.backends.transformer.features import Feature
 from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 
 MOST_ROUNDING = 0.125
 """Coordinates that hold codes are whole numbers, and may be off by this much."""
+
+TOO_ROUGH = "its arguments are too rough to be told apart"
 
 
 class Lined:
@@ -82,26 +84,27 @@ class Lined:
             errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
         constants = dict(zip(coordinates, base.tolist(), strict=True))
         inside = np.maximum([f.at_bos for f in features], 0)
+        blamed = noisy(features)
+        if max(errors, default=0.0) > MOST_ROUNDING:
+            self.planner.too_inexact(self.node, blamed, TOO_ROUGH)
+            errors, blamed = [0.0] * len(errors), frozenset()
         for k, coordinate in enumerate(coordinates):
             column = np.array([ridge.value[k] for _, ridge in ridges])
             coordinate.at_bos = float(base[k] + inside @ column)
             coordinate.error = float(np.array(errors) @ np.abs(column))
-            coordinate.counts = noisy(features)
-        if max(errors, default=0.0) > MOST_ROUNDING:
-            what = "its arguments are too rough to be told apart"
-            raise TooInexact(self.node, noisy(features), what)
+            coordinate.counts = blamed
         self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
 
     def _check(
         self, line: Feature, points: Floats, values: Floats, largest: float, relative: float
     ) -> None:
-        """How far the coordinates are off. Raises TooInexact if points cannot be told apart."""
+        """How far the coordinates are off, and whether points can be told apart."""
         budget = self.planner.budget
         off = np.abs(points) * relative if relative else np.full(len(points), budget.error(line))
         spacing = np.diff(points)
         if (np.maximum(off[1:], off[:-1]) > spacing / 4).any():
-            what = "its arguments are too rough to be told apart"
-            raise TooInexact(self.node, noisy([line]), what)
+            self.planner.too_inexact(self.node, noisy([line]), TOO_ROUGH)
+            return
         slopes = np.abs(np.diff(values, axis=0)) / spacing[:, None]
         steepest = (
             np.maximum(np.pad(slopes, ((0, 1), (0, 0))), np.pad(slopes, ((1, 0), (0, 0))))
@@ -109,9 +112,10 @@ class Lined:
         )
         exact = not off.any() and largest < 1 / budget.unit and is_whole(points, values)
         rounded = 0.0 if exact else 4 * budget.unit * largest
+        if rounded > MOST_ROUNDING:
+            what = "its table is too large for the number type"
+            self.planner.too_inexact(self.node, noisy([line]), what)
+            return
         for k, coordinate in enumerate(self.held.coordinates):
             coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
             coordinate.counts = noisy([line])
-        if rounded > MOST_ROUNDING:
-            what = "its table is too large for the number type"
-            raise TooInexact(self.node, noisy([line]), what)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.attention import Attention
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.budget import noisy
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.backends.transformer.plan import Head, Pair, Written
 from tpir.ir.program import Node
@@ -120,10 +120,12 @@ class Count(Number):
 
     def off(self, value: Feature) -> float:
         """See Number."""
-        budget = self.planner.budget
-        if self.relative() > 0.25 / (self.planner.program.context + 2):
-            counts = noisy(self.attention.features)
-            raise TooInexact(self.node, counts, "its scores are too rough to count by")
+        planner, budget = self.planner, self.planner.budget
+        counts = noisy(self.attention.features)
+        if self.relative() > 0.25 / (planner.program.context + 2):
+            planner.too_inexact(self.node, counts, "its scores are too rough to count by")
+            self.attention.error, counts = 0.0, frozenset()
+        planner.behind[self.node] = counts.union(*(planner.behind[count] for count in counts))
         return self.relative() * max(self.points) + budget.unit
 
     def blamed(self, value: Feature) -> frozenset[Node]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import MOST_OFF, Budget, TooInexact, noisy
+from tpir.backends.transformer.budget import MOST_OFF, Budget, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.maps import Mapped, Summed
@@ -56,6 +56,10 @@ class Planner:
         self, legal: Legaliser, program: Program, budget: Budget, looked_up: frozenset[Node]
     ) -> None:
         self.budget, self.looked_up = budget, looked_up
+        self.wanted: frozenset[Node] = frozenset()
+        """Counts without whose looking up this plan is too inexact."""
+        self.behind: dict[Node, frozenset[Node]] = {}
+        """For each count the counts that make it inexact."""
         self.legal = legal
         self.program = program
         self.domains = legal.domains
@@ -117,6 +121,19 @@ class Planner:
         if not all(map(is_number, domain)):
             raise refusal(node, "numbers are needed, and some of its values are words")
         return tuple(float(v) for v in domain)
+
+    def too_inexact(self, node: Node, counts: frozenset[Node], what: str) -> None:
+        """Say that looking up ``counts`` is needed. Raises TpirError where that has been done.
+
+        The caller goes on as if the node were exact, so that one plan finds what is needed all
+        along a program. What may be solved by what is wanted already waits for the next plan.
+        """
+        more = counts - self.looked_up
+        if not more:
+            wider = " or --dtype float64" if self.budget.dtype == "float32" else ""
+            raise refusal(node, f"{what}; try a shorter --max-length{wider}")
+        if not more.union(*(self.behind[count] for count in more)) & self.wanted:
+            self.wanted |= more
 
     def _needs_bos(self) -> bool:
         """Whether a head must be able to attend to nothing."""
@@ -276,7 +293,7 @@ class Planner:
                 if self.budget.error(number) > MOST_OFF:
                     more = noisy([number]) - self.looked_up
                     if more or self.budget.error(number) > TOLERANCE:
-                        raise TooInexact(node, more, "it is too rough a number")
+                        self.too_inexact(node, more, "it is too rough a number")
                 return Readout(name, (number,), None)
         code = self.code(node)
         x = self.feature(node, code)
