@@ -12,7 +12,7 @@ from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.equiv.verdict import Answer
 from tpir.ir.builder import Builder
-from tpir.ir.expressions import BinaryOp
+from tpir.ir.expressions import Argument, Binary, BinaryOp, Literal
 from tpir.ir.functions import Table
 from tpir.ir.ops import (
     Aggregate,
@@ -147,3 +147,39 @@ def test_what_would_be_a_tree_of_two_to_the_sixtieth() -> None:
     outputs = {outcome.values["out"] for outcome in run_many(program, inputs) if outcome.values}
     assert len(outputs) > 20  # the program says a lot about its input
     proved(builder, x)
+
+
+def test_what_follows_a_mean_may_be_long() -> None:
+    """A mean is never exact, and each table after it would be off by more."""
+    builder = builder_of()
+    tokens, indices = builder.add(Tokens()), builder.add(Indices())
+    same = builder.add(Select(Comparison(BinaryOp.EQUAL)), [tokens, tokens])
+    mean = builder.add(Aggregate(0), [same, indices])
+    x = builder.add(Map(Binary(BinaryOp.LESS, Argument(0), Literal(1))), [mean])
+    for k in range(40):
+        x = twice(builder, mixed(builder, x, tokens))
+        if k % 10 == 5:
+            same = builder.add(Select(Comparison(BinaryOp.EQUAL)), [x, x])
+            mean = builder.add(Aggregate(0), [same, indices])
+            less = builder.add(
+                Map(Binary(BinaryOp.LESS, Argument(0), Argument(1))), [mean, indices]
+            )
+            x = mixed(builder, less, x)
+    proved(builder, x)
+
+
+@pytest.mark.parametrize("gate", [0, 1])
+def test_heads_may_go_by_what_is_made_of_means(gate: int) -> None:
+    """Scores must hardly be off; once a line is made firm, once boxes."""
+    builder = builder_of(context=6)
+    tokens, indices = builder.add(Tokens()), builder.add(Indices())
+    same = builder.add(Select(Comparison(BinaryOp.EQUAL)), [tokens, tokens])
+    mean = builder.add(Aggregate(0), [same, indices])
+    less = builder.add(Map(Binary(BinaryOp.LESS, Argument(0), Literal(2))), [mean])
+    key = twice(builder, mixed(builder, less, tokens)) if gate else less
+    alike = builder.add(Select(Comparison(BinaryOp.EQUAL)), [key, key])
+    other = builder.add(Not(), [builder.add(Or(), [alike, same])])
+    again = builder.add(Aggregate(0), [other, indices])
+    proved(
+        builder, builder.add(Map(Binary(BinaryOp.LESS, Argument(0), Argument(1))), [again, mean])
+    )

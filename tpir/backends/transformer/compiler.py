@@ -38,14 +38,14 @@ def compile_transformer(
 
 
 def _planned(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
-    """A plan whose errors stay small: counts are looked up where they would not."""
-    looked_up: frozenset[Node] = frozenset()
+    """A plan whose errors stay small: nodes are made firm where they would not."""
+    firm: frozenset[Node] = frozenset()
     while True:
-        planner = Planner(legaliser, program, budget, looked_up)
+        planner = Planner(legaliser, program, budget, firm)
         plan = planner.run()
         if not planner.wanted:
             return plan
-        looked_up |= planner.wanted
+        firm |= planner.wanted
 
 
 def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:

@@ -14,8 +14,9 @@ class Coordinate:
 
     ``slot``: 0 for an embedding, odd for the attention and even for the MLP of a block, counted
     from 1. ``at_bos``: its value at the token of beginning, which is the same for every input.
-    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them, and
-    ``counts`` the counts that this comes from. ``whole``: whether its values are whole numbers.
+    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them,
+    ``counts`` the counts that this comes from, and ``tables`` those that carry it on. ``whole``:
+    whether its values are whole numbers.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Coordinate:
     most: float = 1.0
     error: float = 0.0
     counts: frozenset[Node] = frozenset()
+    tables: frozenset[Node] = frozenset()
     whole: bool = False
 
     @property

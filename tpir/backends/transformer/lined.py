@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,8 @@ from tpir.backends.transformer.features import Feature
 from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Mlp, Unit
-from tpir.backends.transformer.tables import (
-    Ridge,
-)
+from tpir.backends.transformer.switches import Switches
+from tpir.backends.transformer.tables import Ridge
 from tpir.ir.program import Node
 
 if TYPE_CHECKING:
@@ -32,10 +32,14 @@ TOO_ROUGH = "its arguments are too rough to be told apart"
 
 
 class Lined:
-    """Columns of a node as functions of one feature, made by the hidden units of an MLP."""
+    """Columns of a node as functions of one feature, made by the hidden units of an MLP.
+
+    Those of a firm node by two MLPs, see Switches.
+    """
 
     def __init__(self, planner: Planner, node: Node, columns: tuple[Column, ...]) -> None:
         self.planner, self.node = planner, node
+        self.firm = node in planner.firm
         self.held = Held(node.name, columns, len(planner.domain(node)))
 
     def build(
@@ -52,10 +56,19 @@ class Lined:
         if (values != values[first][group]).any():
             raise refusal(self.node, "different values have the same number")
         points, values = points[first], values[first]
+        error = self.planner.budget.error(line)
+        off = np.abs(points) * relative if relative else np.full(len(points), error)
+        told_apart = bool((np.maximum(off[1:], off[:-1]) <= np.diff(points) / 4).all())
+        if not told_apart:
+            self.planner.too_inexact(self.node, [line], TOO_ROUGH)
+        if self.firm:
+            Switches(self.planner, self.held).along(line, points, values)
+            return
         slot = line.slot + 2 - line.slot % 2
         coordinates = self.held.make(slot)
         bends = hinges(points, values)
-        self._check(line, points, values, bends.largest, relative)
+        if told_apart:
+            self._check(line, points, values, bends.largest, off)
         units = []
         for threshold, row in zip(bends.thresholds.tolist(), bends.weights.tolist(), strict=True):
             output = tuple((c, w) for c, w in zip(coordinates, row, strict=True) if w)
@@ -73,39 +86,40 @@ class Lined:
         """The sum of ``base`` and the ridges, whose features are given."""
         budget = self.planner.budget
         features = [feature for feature, _ in ridges]
-        slot = max((f.slot for f in features), default=0)
-        coordinates = self.held.make(slot + 2 - slot % 2)
-        units, errors = [], []
+        errors = []
         for feature, ridge in ridges:
-            row = zip(coordinates, ridge.value.tolist(), strict=True)
-            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
             off = budget.error(feature)
             whole = off == 0 and all(map(are_whole, (*ridge.columns, tuple(ridge.value))))
             errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
+        told_apart = max(errors, default=0.0) <= MOST_ROUNDING
+        if not told_apart:
+            self.planner.too_inexact(self.node, features, TOO_ROUGH)
+        if self.firm:
+            Switches(self.planner, self.held).of_boxes(base, ridges)
+            return
+        slot = max((f.slot for f in features), default=0)
+        coordinates = self.held.make(slot + 2 - slot % 2)
+        units = []
+        for feature, ridge in ridges:
+            row = zip(coordinates, ridge.value.tolist(), strict=True)
+            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
         constants = dict(zip(coordinates, base.tolist(), strict=True))
         inside = np.maximum([f.at_bos for f in features], 0)
-        blamed = noisy(features)
-        if max(errors, default=0.0) > MOST_ROUNDING:
-            self.planner.too_inexact(self.node, blamed, TOO_ROUGH)
-            errors, blamed = [0.0] * len(errors), frozenset()
+        sizes = []
         for k, coordinate in enumerate(coordinates):
             column = np.array([ridge.value[k] for _, ridge in ridges])
             coordinate.at_bos = float(base[k] + inside @ column)
-            coordinate.error = float(np.array(errors) @ np.abs(column))
-            coordinate.counts = blamed
+            sizes.append(float(np.array(errors) @ np.abs(column)))
+        if told_apart:
+            self._set_errors(sizes, features)
         self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
 
     def _check(
-        self, line: Feature, points: Floats, values: Floats, largest: float, relative: float
+        self, line: Feature, points: Floats, values: Floats, largest: float, off: Floats
     ) -> None:
-        """How far the coordinates are off, and whether points can be told apart."""
+        """How far the coordinates are off, where the line is ``off`` at its points."""
         budget = self.planner.budget
-        off = np.abs(points) * relative if relative else np.full(len(points), budget.error(line))
-        spacing = np.diff(points)
-        if (np.maximum(off[1:], off[:-1]) > spacing / 4).any():
-            self.planner.too_inexact(self.node, noisy([line]), TOO_ROUGH)
-            return
-        slopes = np.abs(np.diff(values, axis=0)) / spacing[:, None]
+        slopes = np.abs(np.diff(values, axis=0)) / np.diff(points)[:, None]
         steepest = (
             np.maximum(np.pad(slopes, ((0, 1), (0, 0))), np.pad(slopes, ((1, 0), (0, 0))))
             * off[:, None]
@@ -114,8 +128,12 @@ class Lined:
         rounded = 0.0 if exact else 4 * budget.unit * largest
         if rounded > MOST_ROUNDING:
             what = "its table is too large for the number type"
-            self.planner.too_inexact(self.node, noisy([line]), what)
+            self.planner.too_inexact(self.node, [line], what)
             return
-        for k, coordinate in enumerate(self.held.coordinates):
-            coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
-            coordinate.counts = noisy([line])
+        self._set_errors((steepest.max(axis=0, initial=0.0) + rounded).tolist(), [line])
+
+    def _set_errors(self, errors: Sequence[float], read: Sequence[Feature]) -> None:
+        """How far coordinates are off; and what would help: counts, or this table if it is firm."""
+        for coordinate, error in zip(self.held.coordinates, errors, strict=True):
+            coordinate.error = error
+            coordinate.counts, coordinate.tables = noisy(read), frozenset({self.node})

@@ -109,7 +109,7 @@ class Mapped:
         self.lined = Lined(planner, node, others)
         values = self.lined.held.basis.rows[self.codes]
         line, ridges = line_of(values), boxes_of(values)
-        gates = gates_of(values)
+        gates = None if self.lined.firm else gates_of(values)  # boxes are 0 or 1, gates are not
         if gates is not None and len(gates.ridges) < len(ridges.ridges):
             ridges = gates
         rounding = 4 * planner.budget.unit * line.largest
