@@ -16,9 +16,13 @@ With u = 2^-24 for float32 (2^-53 for float64), half a unit in the last place of
 - A sum of relus is off by its slope times what the number is off, plus 4u times the largest sum of
   its terms without signs; for whole numbers whose terms stay below 1/u it is exact.
 
-Errors do not pile up along a program if a count is looked up: a head finds the position whose
-number is nearest, and reads from the position's embedding, exactly, what is asked of the count.
-That takes a block more, so it is done only where errors would otherwise grow too large.
+Errors do not pile up along a program, as nodes can be made *firm* where errors would otherwise grow
+too large:
+
+- A count is looked up: a head finds the position whose number is nearest, and reads from the
+  position's embedding, exactly, what is asked of the count. That takes a block more.
+- Where no count is to blame, such as after a mean, a table is made of switches (switches.py), which
+  are exact. That takes a block more, too.
 """
 
 from __future__ import annotations
@@ -34,16 +38,6 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 MOST_OFF = 1e-6
 """Where a number might be off by more, it takes more units, or counts that are looked up."""
-
-
-class TooInexact(Exception):
-    """Errors get too large; looking up ``counts`` would help, unless there are none."""
-
-    def __init__(self, node: Node, counts: frozenset[Node], what: str) -> None:
-        super().__init__(what)
-        self.node = node
-        self.counts = counts
-        self.what = what
 
 
 @dataclass(frozen=True)
@@ -82,6 +76,11 @@ def noisy(features: Iterable[Feature]) -> frozenset[Node]:
     """The counts that make the features inexact."""
     coordinates = {c for f in features for c in f.terms if c.error > 0}
     return frozenset(n for c in coordinates for n in c.counts)
+
+
+def carried(features: Iterable[Feature]) -> frozenset[Node]:
+    """The tables that the features' errors come through last."""
+    return frozenset(t for f in features for c in f.terms if c.error > 0 for t in c.tables)
 
 
 def _whole(number: float) -> bool:

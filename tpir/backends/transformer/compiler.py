@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tpir.backends.transformer.budget import Budget, TooInexact
-from tpir.backends.transformer.legal import Legaliser, refusal
+from tpir.backends.transformer.budget import Budget
+from tpir.backends.transformer.legal import Legaliser
 from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
@@ -38,19 +38,14 @@ def compile_transformer(
 
 
 def _planned(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
-    """A plan whose errors stay small: counts are looked up where they would not."""
-    looked_up: frozenset[Node] = frozenset()
+    """A plan whose errors stay small: nodes are made firm where they would not."""
+    firm: frozenset[Node] = frozenset()
     while True:
-        try:
-            return Planner(legaliser, program, budget, looked_up).run()
-        except TooInexact as problem:
-            more = problem.counts - looked_up
-            if not more:
-                advice = "a shorter --max-length" + (
-                    " or --dtype float64" if budget.dtype == "float32" else ""
-                )
-                raise refusal(problem.node, f"{problem.what}; try {advice}") from problem
-            looked_up |= more
+        planner = Planner(legaliser, program, budget, firm)
+        plan = planner.run()
+        if not planner.wanted:
+            return plan
+        firm |= planner.wanted
 
 
 def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:

@@ -15,9 +15,10 @@ class Coordinate:
 
     ``slot``: 0 for an embedding, odd for the attention and even for the MLP of a block, counted
     from 1. ``at_bos``: its value at the token of beginning, which is the same for every input.
-    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them, and
-    ``counts`` the counts that this comes from; ``relative``: by which part of its value it may be
-    off at most, if that is known. ``whole``: whether its values are whole numbers.
+    ``least``, ``most``: bounds of its values, ``error`` how far the weights may be off them,
+    ``counts`` the counts that this comes from, and ``tables`` those that carry it on; ``relative``:
+    by which part of its value it may be off at most, if that is known. ``whole``: whether its
+    values are whole numbers.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Coordinate:
     error: float = 0.0
     counts: frozenset[Node] = frozenset()
     relative: float = math.inf
+    tables: frozenset[Node] = frozenset()
     whole: bool = False
 
     @property

@@ -114,15 +114,15 @@ class Legaliser:
         ratio = ratio_of(node, self.new, self.program.causal)
         if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
             return mean
-        new = self._add(node, node.op, *operands)
-        if isinstance(node.op, Map):
-            self.domains.table(new)
-        return new
+        return self._add(node, node.op, *operands)
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
-        return self.builder.add(
+        new = self.builder.add(
             fitted(op, operands), operands, name=old.name + suffix, origin=old.origin
         )
+        if not isinstance(new.type, Selector):
+            self.domains(new)  # operands first: a deep program is no deep recursion
+        return new
 
     def _map(self, old: Node, expression: Expression, *operands: Node, suffix: str = "") -> Node:
         return self._add(old, Map(expression), *operands, suffix=suffix)
@@ -172,7 +172,6 @@ class Legaliser:
         values = [self.new[v] for v in ratio.weights]
         number = weighted(tuple(ratio.weights.values()))
         summed = self._map(node, Unary(UnaryOp.FLOAT, number), *values, suffix="_values")
-        self.domains.table(summed)
         mean = self._add(node, Aggregate(0.0), selector, summed)
         return mean if self.domains(mean) is not None or not self.program.users[node] else None
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
-from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.budget import noisy
 from tpir.backends.transformer.features import Feature
 from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Mlp, Unit
-from tpir.backends.transformer.tables import (
-    Ridge,
-)
+from tpir.backends.transformer.switches import Switches
+from tpir.backends.transformer.tables import Ridge
 from tpir.ir.program import Node
 
 if TYPE_CHECKING:
@@ -29,12 +29,18 @@ Floats = NDArray[np.float64]
 MOST_ROUNDING = 0.125
 """Coordinates that hold codes are whole numbers, and may be off by this much."""
 
+TOO_ROUGH = "its arguments are too rough to be told apart"
+
 
 class Lined:
-    """Columns of a node as functions of one feature, made by the hidden units of an MLP."""
+    """Columns of a node as functions of one feature, made by the hidden units of an MLP.
+
+    Those of a firm node by two MLPs, see Switches.
+    """
 
     def __init__(self, planner: Planner, node: Node, columns: tuple[Column, ...]) -> None:
         self.planner, self.node = planner, node
+        self.firm = node in planner.firm
         self.held = Held(node.name, columns, len(planner.domain(node)), planner.bare[node])
 
     def build(
@@ -51,10 +57,19 @@ class Lined:
         if (values != values[first][group]).any():
             raise refusal(self.node, "different values have the same number")
         points, values = points[first], values[first]
+        error = self.planner.budget.error(line)
+        off = np.abs(points) * relative if relative else np.full(len(points), error)
+        told_apart = bool((np.maximum(off[1:], off[:-1]) <= np.diff(points) / 4).all())
+        if not told_apart:
+            self.planner.too_inexact(self.node, [line], TOO_ROUGH)
+        if self.firm:
+            Switches(self.planner, self.held).along(line, points, values)
+            return
         slot = line.slot + 2 - line.slot % 2
         coordinates = self.held.make(slot)
         bends = hinges(points, values)
-        self._check(line, points, values, bends.largest, relative)
+        if told_apart:
+            self._check(line, points, values, bends.largest, off)
         units = []
         for threshold, row in zip(bends.thresholds.tolist(), bends.weights.tolist(), strict=True):
             output = tuple((c, w) for c, w in zip(coordinates, row, strict=True) if w)
@@ -72,27 +87,35 @@ class Lined:
         """The sum of ``base`` and the ridges, whose gates and other features are given."""
         budget = self.planner.budget
         features = [gate.plus(rest) for gate, rest, _ in ridges]
-        slot = max((f.slot for f in features), default=0)
-        coordinates = self.held.make(slot + 2 - slot % 2)
-        units, errors = [], []
-        for feature, (gate, rest, ridge) in zip(features, ridges, strict=True):
-            row = zip(coordinates, ridge.value.tolist(), strict=True)
-            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
+        errors = []
+        for gate, rest, ridge in ridges:
             off = budget.error(gate) + budget.error(rest)
             whole = off == 0 and all(map(are_whole, (*ridge.columns, tuple(ridge.value))))
             errors.append(off + (0.0 if whole else 4 * budget.unit * ridge.size))
+        told_apart = max(errors, default=0.0) <= MOST_ROUNDING
+        if not told_apart:
+            self.planner.too_inexact(self.node, features, TOO_ROUGH)
+        if self.firm:
+            boxes = [(f, ridge) for f, (_, _, ridge) in zip(features, ridges, strict=True)]
+            Switches(self.planner, self.held).of_boxes(base, boxes)
+            return
+        slot = max((f.slot for f in features), default=0)
+        coordinates = self.held.make(slot + 2 - slot % 2)
+        units = []
+        for feature, (_, _, ridge) in zip(features, ridges, strict=True):
+            row = zip(coordinates, ridge.value.tolist(), strict=True)
+            units.append(Unit(feature, tuple((c, w) for c, w in row if w)))
         constants = dict(zip(coordinates, base.tolist(), strict=True))
         inside = np.maximum([f.at_bos for f in features], 0)
+        sizes = []
         for k, coordinate in enumerate(coordinates):
             column = np.array([ridge.value[k] for _, _, ridge in ridges])
             coordinate.at_bos = float(base[k] + inside @ column)
-            coordinate.error = float(np.array(errors) @ np.abs(column))
-            coordinate.counts = noisy(features)
-            if base[k] == 0 and (column >= 0).all():
+            sizes.append(float(np.array(errors) @ np.abs(column)))
+            if told_apart and base[k] == 0 and (column >= 0).all():
                 coordinate.relative = self._relative(ridges, column)
-        if max(errors, default=0.0) > MOST_ROUNDING:
-            what = "its arguments are too rough to be told apart"
-            raise TooInexact(self.node, noisy(features), what)
+        if told_apart:
+            self._set_errors(sizes, features)
         self.planner.plan.mlps.append(Mlp(slot + 2 - slot % 2, units, constants))
 
     def _relative(self, ridges: list[tuple[Feature, Feature, Ridge]], column: Floats) -> float:
@@ -105,25 +128,25 @@ class Lined:
         return worst + 4 * budget.unit * (len(read) + 1)
 
     def _check(
-        self, line: Feature, points: Floats, values: Floats, largest: float, relative: float
+        self, line: Feature, points: Floats, values: Floats, largest: float, off: Floats
     ) -> None:
-        """How far the coordinates are off. Raises TooInexact if points cannot be told apart."""
+        """How far the coordinates are off, where the line is ``off`` at its points."""
         budget = self.planner.budget
-        off = np.abs(points) * relative if relative else np.full(len(points), budget.error(line))
-        spacing = np.diff(points)
-        if (np.maximum(off[1:], off[:-1]) > spacing / 4).any():
-            what = "its arguments are too rough to be told apart"
-            raise TooInexact(self.node, noisy([line]), what)
-        slopes = np.abs(np.diff(values, axis=0)) / spacing[:, None]
+        slopes = np.abs(np.diff(values, axis=0)) / np.diff(points)[:, None]
         steepest = (
             np.maximum(np.pad(slopes, ((0, 1), (0, 0))), np.pad(slopes, ((1, 0), (0, 0))))
             * off[:, None]
         )
         exact = not off.any() and largest < 1 / budget.unit and is_whole(points, values)
         rounded = 0.0 if exact else 4 * budget.unit * largest
-        for k, coordinate in enumerate(self.held.coordinates):
-            coordinate.error = float(steepest[:, k].max(initial=0.0)) + rounded
-            coordinate.counts = noisy([line])
         if rounded > MOST_ROUNDING:
             what = "its table is too large for the number type"
-            raise TooInexact(self.node, noisy([line]), what)
+            self.planner.too_inexact(self.node, [line], what)
+            return
+        self._set_errors((steepest.max(axis=0, initial=0.0) + rounded).tolist(), [line])
+
+    def _set_errors(self, errors: Sequence[float], read: Sequence[Feature]) -> None:
+        """How far coordinates are off; and what would help: counts, or this table if it is firm."""
+        for coordinate, error in zip(self.held.coordinates, errors, strict=True):
+            coordinate.error = error
+            coordinate.counts, coordinate.tables = noisy(read), frozenset({self.node})

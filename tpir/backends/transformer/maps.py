@@ -115,7 +115,8 @@ class Mapped:
         self.lined = Lined(planner, node, others)
         values = self.lined.held.basis.rows[self.codes]
         line = line_of(values)
-        ridges = min([boxes_of(values), *gates_of(values)], key=self._cost)
+        gates = [] if self.lined.firm else gates_of(values)  # boxes are 0 or 1, gates are not
+        ridges = min([boxes_of(values), *gates], key=self._cost)
         rounding = 4 * planner.budget.unit * line.largest
         whole = line.largest < 1 / planner.budget.unit and is_whole(line.points, values)
         if len(ridges.ridges) < line.units or (not whole and rounding > MOST_OFF):
@@ -137,6 +138,8 @@ class Mapped:
 
     def build(self) -> None:
         """See Part."""
+        # Once: read anew by each reader, shared operands would be read exponentially often.
+        self.read = {column: self._sum(*parts) for column, parts in self.sums.items()}
         if self.lined is None:
             return
         if self.line is None:
@@ -160,11 +163,13 @@ class Mapped:
                 parts.append((self.planner.feature(operand, column), 1.0))
         return gate, total(parts, ridge.constant)
 
+    def _sum(self, constant: float, columns: list[Column]) -> Feature:
+        parts = zip(self.node.operands, columns, strict=True)
+        return total([(self.planner.feature(o, c), 1.0) for o, c in parts], constant)
+
     def feature(self, column: Column) -> Feature:
         """See Part."""
-        if column in self.sums:
-            constant, columns = self.sums[column]
-            parts = zip(self.node.operands, columns, strict=True)
-            return total([(self.planner.feature(o, c), 1.0) for o, c in parts], constant)
+        if column in self.read:
+            return self.read[column]
         assert self.lined is not None
         return self.lined.held.feature(column)

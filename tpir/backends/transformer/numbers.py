@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.attention import Attention
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.budget import carried, noisy
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.backends.transformer.plan import Head, Pair, Written
 from tpir.ir.program import Node
@@ -77,6 +77,7 @@ class Number(ABC):
             ends = value.bounds
         raw = Coordinate(f"{self.node.name}.raw", head.slot, self.at_sink, *ends)
         raw.error, raw.counts = self.off(value), self.blamed(value)
+        raw.tables = carried([value, *self.attention.features])
         head.written.append(Written(raw, value, self.at_sink))
         self.raw = Feature(0.0, {raw: 1.0})
         self.finish()
@@ -115,15 +116,18 @@ class Count(Number):
         """See Part."""
         super().ask(columns)
         self.lookup: Lookup | None = None
-        if self.lined is not None and self.node in self.planner.looked_up:
+        if self.lined is not None and self.node in self.planner.firm:
             self.lookup = Lookup(self.planner, self.lined)
 
     def off(self, value: Feature) -> float:
         """See Number."""
-        budget = self.planner.budget
-        if self.relative() > 0.25 / (self.planner.program.context + 2):
-            counts = noisy(self.attention.features)
-            raise TooInexact(self.node, counts, "its scores are too rough to count by")
+        planner, budget = self.planner, self.planner.budget
+        counts = noisy(self.attention.features)
+        if self.relative() > 0.25 / (planner.program.context + 2):
+            what = "its scores are too rough to count by"
+            planner.too_inexact(self.node, self.attention.features, what)
+            self.attention.error, counts = 0.0, frozenset()
+        planner.behind[self.node] = counts.union(*(planner.behind[count] for count in counts))
         return self.relative() * max(self.points) + budget.unit
 
     def blamed(self, value: Feature) -> frozenset[Node]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import TooInexact, noisy
+from tpir.backends.transformer.budget import carried, noisy
 from tpir.backends.transformer.features import Feature
 from tpir.backends.transformer.plan import Embedded, Written
 from tpir.ir.ops import Aggregate, Choose, Tokens
@@ -107,15 +107,17 @@ class Copied:
         slot = slot_of_head(head.slot, values)
         if slot != head.slot:
             head = self.attention.later(slot)
+        if self.attention.error > self.planner.budget.gap / 4:
+            what = "its scores are too rough"
+            self.planner.too_inexact(self.node, self.attention.features, what)
+            self.attention.error = 0.0
         for coordinate, value, at_sink in zip(
             self.held.make(head.slot), values, self.at_sink, strict=True
         ):
             coordinate.at_bos = at_sink
             coordinate.error = self.planner.budget.error(value)
-            coordinate.counts = noisy([value])
+            coordinate.counts, coordinate.tables = noisy([value]), carried([value])
             head.written.append(Written(coordinate, value, at_sink))
-        if self.attention.error > self.planner.budget.gap / 4:
-            raise TooInexact(self.node, noisy(self.attention.features), "its scores are too rough")
 
     def feature(self, column: Column) -> Feature:
         """See Part."""

@@ -8,12 +8,13 @@ Forwards, each node makes coordinates from which just these columns can be read.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
 from tpir.backends.transformer.attention import Attention, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
-from tpir.backends.transformer.budget import MOST_OFF, Budget, TooInexact, noisy
+from tpir.backends.transformer.budget import MOST_OFF, Budget, carried, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.maps import Mapped, Summed
@@ -55,9 +56,13 @@ class Planner:
     """Plans one legalised program."""
 
     def __init__(
-        self, legal: Legaliser, program: Program, budget: Budget, looked_up: frozenset[Node]
+        self, legal: Legaliser, program: Program, budget: Budget, firm: frozenset[Node]
     ) -> None:
-        self.budget, self.looked_up = budget, looked_up
+        self.budget, self.firm = budget, firm
+        self.wanted: frozenset[Node] = frozenset()
+        """What else has to be firm, as this plan is too inexact."""
+        self.behind: dict[Node, frozenset[Node]] = {}
+        """For each count the counts that make it inexact."""
         self.legal = legal
         self.program = program
         self.domains = legal.domains
@@ -123,9 +128,23 @@ class Planner:
             raise refusal(node, "numbers are needed, and some of its values are words")
         return tuple(float(v) for v in domain)
 
+    def too_inexact(self, node: Node, features: Sequence[Feature], what: str) -> None:
+        """Say that a node reads features that are too rough, and so what has to be firm.
+
+        Counts first, then tables. Raises TpirError where they are firm already. The caller goes on
+        as if the node were exact, so that one plan finds what is needed all along a program. What
+        may be solved by what is wanted already waits for the next plan.
+        """
+        more = noisy(features) - self.firm or carried(features) - self.firm
+        if not more:
+            wider = " or --dtype float64" if self.budget.dtype == "float32" else ""
+            raise refusal(node, f"{what}; try a shorter --max-length{wider}")
+        if not more.union(*(self.behind.get(n, frozenset()) for n in more)) & self.wanted:
+            self.wanted |= more
+
     def _needs_bos(self) -> bool:
         """Whether a head must be able to attend to nothing."""
-        if self.looked_up:
+        if any(isinstance(node.op, SelectorWidth) for node in self.firm):
             return True
         for node in self.program.live:
             match node.op:
@@ -280,9 +299,9 @@ class Planner:
                 number = self.feature(node, self.identity(node))
                 off = min(self.budget.error(number), self.budget.relative(number))
                 if off > MOST_OFF:
-                    more = noisy([number]) - self.looked_up
-                    if more or off > TOLERANCE:
-                        raise TooInexact(node, more, "it is too rough a number")
+                    helpful = noisy([number]) - self.firm
+                    if helpful or off > TOLERANCE:
+                        self.too_inexact(node, [number], "it is too rough a number")
                 return Readout(name, (number,), None)
         code = self.code(node)
         x = self.feature(node, code)

@@ -73,8 +73,17 @@ class Selections:
 
         Raises TooManyTerms and ChosenKey.
         """
-        if selector not in self._known:
-            self._known[selector] = self._terms(selector)
+        stack = [selector]  # no recursion: selectors may be combined a thousand times
+        while stack:
+            node = stack[-1]
+            needed = node.operands if isinstance(node.op, And | Or | Not) else ()
+            unknown = [operand for operand in reversed(needed) if operand not in self._known]
+            if unknown:
+                stack += unknown
+                continue
+            if node not in self._known:
+                self._known[node] = self._terms(node)
+            stack.pop()
         return self._known[selector]
 
     def _terms(self, node: Node) -> Polynomial:
