@@ -73,3 +73,21 @@ def assert_formatted(text: str) -> None:
         [*FORMAT, "-"], input=text, capture_output=True, text=True, check=True
     )
     assert formatted.stdout == text
+
+
+def opcodes(run: Callable[[list[Value]], object], tokens: list[Value]) -> int:
+    """How many bytecode instructions a call executes."""
+    count = 0
+
+    def trace(frame: object, event: str, _: object) -> object:
+        nonlocal count
+        count += event == "opcode"
+        frame.f_trace_opcodes = True
+        return trace
+
+    sys.settrace(trace)
+    try:
+        run(tokens)
+    finally:
+        sys.settrace(None)
+    return count

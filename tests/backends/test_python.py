@@ -20,6 +20,7 @@ from tests.backends.python_cases import (
     assert_formatted,
     builder,
     load,
+    opcodes,
     outcome,
 )
 from tests.strategies import programs
@@ -398,24 +399,6 @@ def test_time_grows_with_the_length_and_not_with_its_square(causal: bool) -> Non
     short, long = (opcodes(run, list("abcab" * n)) for n in (50, 200))
     assert long < 4 * short * 1.5, "four times the length should cost about four times as much"
     assert_agrees(program, [list("abcab" * 20)])
-
-
-def opcodes(run: Callable[[list[Value]], object], tokens: list[Value]) -> int:
-    """How many bytecode instructions a call executes."""
-    count = 0
-
-    def trace(frame: object, event: str, _: object) -> object:
-        nonlocal count
-        count += event == "opcode"
-        frame.f_trace_opcodes = True
-        return trace
-
-    sys.settrace(trace)
-    try:
-        run(tokens)
-    finally:
-        sys.settrace(None)
-    return count
 
 
 def test_golden_text(golden: Callable[[str, str], None]) -> None:

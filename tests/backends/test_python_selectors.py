@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-import sys
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.backends.python_cases import assert_agrees, assert_formatted, load
+from tests.backends.python_cases import assert_agrees, assert_formatted, load, opcodes
 from tests.strategies_selectors import selector_programs
 from tpir.backends.python import emit_python
 from tpir.ir.program import Program
@@ -210,27 +209,9 @@ def test_time_is_near_linear(name: str, causal: bool) -> None:
     program = program_of(PROGRAMS[name], causal=causal, context=1000)
     run = load(emit_python(program))["run"]
     assert isinstance(run, Callable)
-    short, long = (steps(run, list("abcab" * n)) for n in (20, 160))
+    short, long = (opcodes(run, list("abcab" * n)) for n in (20, 160))
     assert long < 8 * short * 2, "eight times the length should cost about eight times as much"
     assert_agrees(program, [list("abcab" * 20)])
-
-
-def steps(run: Callable[[list[Value]], object], tokens: list[Value]) -> int:
-    """How many bytecode instructions a call executes."""
-    count = 0
-
-    def trace(frame: object, event: str, _: object) -> object:
-        nonlocal count
-        count += event == "opcode"
-        frame.f_trace_opcodes = True
-        return trace
-
-    sys.settrace(trace)
-    try:
-        run(tokens)
-    finally:
-        sys.settrace(None)
-    return count
 
 
 def test_long_contexts_are_emitted_at_once() -> None:
