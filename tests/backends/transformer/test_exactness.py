@@ -91,3 +91,41 @@ def test_selectors_are_proved(text: str, causal: str) -> None:
     program = tpir.parse(causal + text, vocabulary=["a", "b", "c"], context=5)
     verdict = tpir.check(program, tpir.compile(program, target="transformer"))
     assert verdict.answer is Answer.PROVED, str(verdict)
+
+
+def test_labels_that_the_program_reads_itself() -> None:
+    text = """
+    n = selector_width(select(tokens, tokens, ==));
+    kind = classify {
+        labels {"few", "many"};
+        bias [1.5, 0.0];
+        n: [0.0, 1.0];
+        tokens: { "a" -> [0.0, -0.5]; _ -> [0.0, 0.0] };
+    };
+    same = selector_width(select(kind, kind, ==));
+    """
+    program = tpir.parse(text, vocabulary=["a", "b"], context=6)
+    verdict = tpir.check(program, tpir.compile(program, target="transformer"))
+    assert verdict.answer is Answer.PROVED, str(verdict)
+
+
+def test_shares_of_what_went_before_are_one_head() -> None:
+    text = """
+    opened = running_count(tokens == "a") - running_count(tokens == "b");
+    share = opened / (indices + 1);
+    """
+    program = tpir.parse(text, vocabulary=["a", "b", "c"], context=6)
+    weights = tpir.compile(program, target="transformer")
+    assert weights.blocks == 1
+    assert tpir.check(program, weights).answer is Answer.PROVED
+
+
+def test_quotients_are_exact_at_length_100() -> None:
+    program = tpir.parse(
+        "y = indices * indices / tokens_int;",
+        vocabulary=[str(k) for k in range(1, 21)],
+        context=100,
+    )
+    weights = tpir.compile(program, target="transformer")
+    assert sum(tensor.numel() for tensor in weights.state.values()) < 5_000
+    assert tpir.check(program, weights, samples=200).answer is Answer.TESTED

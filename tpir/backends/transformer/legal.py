@@ -11,6 +11,7 @@ import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Domains
 from tpir.backends.transformer.fitting import fitted
+from tpir.backends.transformer.labels import labels_of
 from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.selection import (
     Bools,
@@ -109,8 +110,10 @@ class Legaliser:
                 return self._sum(node, operands)
             case SelectorWidth():
                 return self._width(node, operands[0])
-            case Classify() | ClassifyPooled() if self.program.users[node]:
-                raise refusal(node, "its labels are used inside the program")
+            case Classify() if self.program.users[node]:
+                return self._labels(node, operands)
+            case ClassifyPooled() if self.program.users[node]:
+                raise refusal(node, "its label is used inside the program, and sums all positions")
         ratio = ratio_of(node, self.new, self.program.causal)
         if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
             return mean
@@ -165,6 +168,16 @@ class Legaliser:
         domains = (values_of(found.type) or (), values_of(first.type) or ())
         table = Table.tabulate(domains, lambda value, other: other if value == NOTHING else value)
         return self._add(node, Map(table), found, first)
+
+    def _labels(self, node: Node, operands: tuple[Node, ...]) -> Node:
+        """A readout that the program reads itself: a table of its features together."""
+        listed = [self._listed(operand) for operand in operands]
+        sizes = [len(self._finite(operand)) for operand in listed]
+        if math.prod(sizes) > MAX_ROWS:
+            raise refusal(node, f"its labels are read, and its features have {sizes} values")
+        results = labels_of(node, [self._finite(operand) for operand in operands])
+        table = Table(tuple(self._finite(operand) for operand in listed), results)
+        return self._add(node, Map(table), *listed)
 
     def _ratio(self, node: Node, ratio: Ratio) -> Node | None:
         """The mean that a ratio is; None if its readers need its values listed, and cannot."""
