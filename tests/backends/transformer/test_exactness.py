@@ -129,3 +129,15 @@ def test_quotients_are_exact_at_length_100() -> None:
     weights = tpir.compile(program, target="transformer")
     assert sum(tensor.numel() for tensor in weights.state.values()) < 5_000
     assert tpir.check(program, weights, samples=200).answer is Answer.TESTED
+
+
+def test_conditions_that_are_put_together_take_one_block() -> None:
+    """Three heads and one hidden unit, not a block for each ``and``."""
+    text = """
+    def at(offset) { return first(select(indices, indices - offset, ==)); }
+    abc = aggregate(at(1), tokens == "b") and aggregate(at(2), tokens == "a") and tokens == "c";
+    """
+    program = tpir.parse(text, vocabulary=["a", "b", "c"], context=6)
+    weights = tpir.compile(program, target="transformer")
+    assert weights.blocks == 1
+    assert tpir.check(program, weights).answer is Answer.PROVED

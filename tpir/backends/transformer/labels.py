@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,8 @@ from tpir.semantics.readout import readout
 def labels_of(node: Node, domains: Sequence[Domain]) -> tuple[Value, ...]:
     """The label for each row of the product of domains, as the interpreter finds it."""
     assert isinstance(node.op, Classify)
-    places = np.indices([len(domain) for domain in domains]).reshape(len(domains), 1, -1)
+    sizes = [len(domain) for domain in domains]
+    places = np.indices(sizes).reshape(len(domains), 1, math.prod(sizes))
     features = []
     for operand, domain, at in zip(node.operands, domains, places, strict=True):
         listed = values_of(operand.type)

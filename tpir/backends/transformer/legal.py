@@ -11,6 +11,7 @@ import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Domains
 from tpir.backends.transformer.fitting import fitted
+from tpir.backends.transformer.fusing import fused
 from tpir.backends.transformer.labels import labels_of
 from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.selection import (
@@ -88,6 +89,7 @@ class Legaliser:
         self.builder = Builder(program.header, share=True)
         self.domains = Domains(program.context, self.is_mean)
         self.selections = Selections(self._finite, program.causal)
+        self.outputs = frozenset(program.outputs.values())
         self.new: dict[Node, Node] = {}
 
     def run(self) -> Program:
@@ -117,7 +119,15 @@ class Legaliser:
         ratio = ratio_of(node, self.new, self.program.causal)
         if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
             return mean
-        return self._add(node, node.op, *operands)
+        new = self._add(node, node.op, *operands)
+        for operand in node.operands:
+            if self._is_inner(operand) and (found := fused(self.domains, new, self.new[operand])):
+                new = self._add(node, Map(found.table), *found.operands)
+        return new
+
+    def _is_inner(self, node: Node) -> bool:
+        """Whether a node has a single reader."""
+        return len(self.program.users[node]) == 1 and node not in self.outputs
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
         new = self.builder.add(

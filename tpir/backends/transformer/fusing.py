@@ -1,0 +1,82 @@
+"""Tables that only one other table reads become part of it, where that takes no more units.
+
+A table takes an MLP, and one that reads it a later one: ``a and b and c`` would take two blocks. As
+one table of three arguments it takes one hidden unit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tpir.backends.transformer.domains import Domains
+from tpir.backends.transformer.tables import affine_form, boxes_of, gates_of, line_of
+from tpir.ir.functions import ReluFunction, Table
+from tpir.ir.ops import Map
+from tpir.ir.program import Node
+from tpir.ir.types import values_of
+from tpir.ir.values import Value, distinct, value_key
+
+MOST_ROWS = 256
+"""The largest table that is put together."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A table, and what it reads."""
+
+    table: Table
+    operands: tuple[Node, ...]
+
+
+def fused(domains: Domains, node: Node, inner: Node) -> Fused | None:
+    """A map with the map ``inner``, one of its operands, as part of it; None if that is no gain.
+
+    What adds up operands is no table, and what reads only one is none of several arguments.
+    """
+    outer_table, inner_table = _table(domains, node), _table(domains, inner)
+    if outer_table is None or inner_table is None or len(inner.operands) < 2:
+        return None
+    operands = tuple(dict.fromkeys([*node.operands, *inner.operands]))
+    operands = tuple(operand for operand in operands if operand is not inner)
+    listed = [domains(operand) or () for operand in operands]
+    if math.prod(map(len, listed)) > MOST_ROWS or any(values_of(o.type) is None for o in operands):
+        return None
+    places = dict(zip(operands, np.indices(list(map(len, listed))), strict=True))
+    code = {value_key(v): k for k, v in enumerate(domains(inner) or ())}
+    codes = np.array([code[value_key(v)] for v in inner_table.results])
+    places[inner] = codes.reshape(_shape(inner_table))[tuple(places[o] for o in inner.operands)]
+    rows = np.arange(len(outer_table.results)).reshape(_shape(outer_table))
+    wanted = rows[tuple(places[operand] for operand in node.operands)].reshape(-1)
+    table = Table(tuple(listed), tuple(outer_table.results[k] for k in wanted.tolist()))
+    before = _units(outer_table) + _units(inner_table)
+    return Fused(table, operands) if _units(table) <= before else None
+
+
+def _table(domains: Domains, node: Node) -> Table | None:
+    """A map as a table that takes an MLP and is small."""
+    if not isinstance(node.op, Map) or isinstance(node.op.function, ReluFunction):
+        return None
+    function = node.op.function
+    if not isinstance(function, Table) and affine_form(function, len(node.operands)) is not None:
+        return None
+    table = domains.table(node)
+    return table if table is not None and len(table.results) <= MOST_ROWS else None
+
+
+def _shape(table: Table) -> list[int]:
+    return [len(domain) for domain in table.domains]
+
+
+def _units(table: Table) -> int:
+    """How many hidden units a table takes that tells all its results apart."""
+    results: tuple[Value, ...] = distinct(table.results)
+    if len(results) == 1:
+        return 0
+    code = {value_key(v): k for k, v in enumerate(results)}
+    codes = np.array([code[value_key(v)] for v in table.results]).reshape(_shape(table))
+    values = np.eye(len(results))[codes][..., 1:]
+    ways = [len(ridges.ridges) for ridges in (boxes_of(values), *gates_of(values))]
+    return min(line_of(values).units, *ways)
