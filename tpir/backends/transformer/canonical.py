@@ -40,12 +40,13 @@ class _Rewriter:
         self.legal, self.program = legal, program
         self.nodes = sorted(program.live, key=lambda node: order[node])
         self.builder = Builder(program.header, share=True)
+        self.tokens = self.builder.add(Tokens(), name="tokens")
         self.indices = self.builder.add(Indices(), name="indices")
         self.new: dict[Node, Node] = {}
         self.place: dict[Node, int] = {}
 
     def run(self) -> Program:
-        self._placed(self.builder.add(Tokens(), name="tokens"))
+        self._placed(self.tokens)
         self._placed(self.indices)
         for node in self.nodes:
             try:

@@ -13,6 +13,7 @@ from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
 from tpir.ir.program import Node, Program
+from tpir.ir.types import Selector
 from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
 
 MOST_ORDERS = 4
@@ -52,9 +53,11 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
     firm: frozenset[Node] = frozenset()
     for _ in range(MOST_ORDERS):
         program, new = canonical(legaliser, program, order)
-        planner = _planned(legaliser, program, budget, frozenset(new[node] for node in firm))
+        planner = _planned(legaliser, program, budget, frozenset(new[node] for node in firm if node in new))
         order, firm = planner.order(), planner.firm
-        if list(order.values()) == sorted(order.values()):
+        made = (node for node in new.values() if not isinstance(node.type, Selector))
+        places = [order[node] for node in made if node in order]
+        if places == sorted(places):
             break
     return planner.plan
 
