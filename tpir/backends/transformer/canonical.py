@@ -18,7 +18,7 @@ from tpir.backends.transformer.tables import affine_form
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import Argument, Failure, renumbered
 from tpir.ir.functions import ReluFunction, Table, codes_of
-from tpir.ir.ops import Always, Indices, Map, Op, Select, Tokens
+from tpir.ir.ops import Aggregate, Always, Indices, Map, Op, Select, SelectorWidth, Tokens
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, type_of_values, values_of
 from tpir.ir.values import Value, distinct, value_key
@@ -70,6 +70,8 @@ class _Rewriter:
         operands = tuple(self.new[operand] for operand in node.operands)
         if isinstance(node.op, Select) and isinstance(node.op.predicate, Always):
             operands = (self.indices, self.indices)
+        if isinstance(node.op, Aggregate | SelectorWidth):
+            return self._constant(node) or self._add(node, node.op, operands)
         if not isinstance(node.op, Map):
             return self._add(node, node.op, operands)
         fused = self._fused(node, node.op, operands)
@@ -80,6 +82,16 @@ class _Rewriter:
         if op is None:
             return self._add(node, node.op, operands)
         return self._add(node, op, tuple(operands[k] for k in order))
+
+    def _constant(self, node: Node) -> Node | None:
+        """The one value that a node can have; None if there are more."""
+        domain = self.legal.domains(node)
+        if domain is None or len(domain) > 1:
+            return None
+        (value,) = domain
+        if isinstance(node.type, Real) and not isinstance(value, str):
+            value = float(value)
+        return self._add(node, Map(Table((), (value,))), ())
 
     def _add(self, old: Node, op: Op, operands: tuple[Node, ...]) -> Node:
         return self.builder.add(fitted(op, operands), operands, name=old.name, origin=old.origin)

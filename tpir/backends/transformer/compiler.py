@@ -53,7 +53,8 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
     firm: frozenset[Node] = frozenset()
     for _ in range(MOST_ORDERS):
         program, new = canonical(legaliser, program, order)
-        planner = _planned(legaliser, program, budget, frozenset(new[node] for node in firm if node in new))
+        firm = frozenset(new[node] for node in firm if node in new)
+        planner = _planned(legaliser, program, budget, firm)
         order, firm = planner.order(), planner.firm
         made = (node for node in new.values() if not isinstance(node.type, Selector))
         places = [order[node] for node in made if node in order]
