@@ -39,7 +39,7 @@ class _Rewriter:
     def __init__(self, legal: Legaliser, program: Program, order: Mapping[Node, int]) -> None:
         self.legal, self.program = legal, program
         self.nodes = sorted(program.live, key=lambda node: order[node])
-        self.builder = Builder(program.header, share=True)
+        self.builder = legal.builder = Builder(program.header, share=True)
         self.tokens = self.builder.add(Tokens(), name="tokens")
         self.indices = self.builder.add(Indices(), name="indices")
         self.new: dict[Node, Node] = {}
@@ -59,7 +59,6 @@ class _Rewriter:
             known = self.legal.domains.restricted.get(node)
             if known is not None:
                 self.legal.domains.restrict(found, known)
-        self.legal.builder = self.builder
         outputs = {name: self.new[node] for name, node in self.program.outputs.items()}
         return self.builder.build(outputs)
 
@@ -98,7 +97,7 @@ class _Rewriter:
 
     def _fused(self, node: Node, op: Map, operands: tuple[Node, ...]) -> Node | None:
         """A map that reads a variable several times as one that reads it once."""
-        table = self.legal.domains.table(node)
+        table = self._table(node, operands)
         roots = [self.legal.domains.root(operand) for operand in operands]
         if table is None or any(root is None for root in roots):
             return None
@@ -127,6 +126,20 @@ class _Rewriter:
             return None
         domains = tuple(self.legal.domains(axis) or () for axis, _ in axes)
         return self._add(node, Map(Table(domains, results)), tuple(axis for axis, _ in axes))
+
+    def _table(self, node: Node, operands: tuple[Node, ...]) -> Table | None:
+        """A map over the values of its new operands, which may come in another order."""
+        old = self.legal.domains.table(node)
+        domains = [self.legal.domains(operand) for operand in operands]
+        if old is None or any(domain is None for domain in domains):
+            return None
+        rows = np.arange(len(old.results)).reshape([len(domain) for domain in old.domains])
+        known = tuple(domain for domain in domains if domain is not None)
+        for axis, (before, now) in enumerate(zip(old.domains, known, strict=True)):
+            places = codes_of(before)
+            wanted = [places.get(value_key(value), 0) for value in now]
+            rows = rows.take(wanted, axis=axis)
+        return Table(known, tuple(old.results[k] for k in rows.reshape(-1).tolist()))
 
     def _axis(self, variable: Node, read: list[tuple[int, Codes]]) -> tuple[Node, dict[int, Codes]]:
         """A node that says what several functions of a variable say, and how to read each of it."""

@@ -146,13 +146,13 @@ class _Readout:
         return node, small[[int(v) for v in values_of(node.type) or ()]]
 
     def _number(self) -> Node:
-        """The one logit as a number: a real one, as few whole numbers would be labels."""
+        """The one logit as a number: of a real type, as few whole numbers would be labels."""
         node = self._sum()
         size = size_of(node.type)
         if size is None or size > MOST_LABELS:
             return node
-        as_float = Map(Unary(UnaryOp.FLOAT, Argument(0)))
-        return self.builder.add(as_float, [node], name=self.name, origin=ORIGIN)
+        as_real = Map(Unary(UnaryOp.ROUND, Unary(UnaryOp.FLOAT, Argument(0))))
+        return self.builder.add(as_real, [node], name=self.name, origin=ORIGIN)
 
     def _sum(self) -> Node:
         read = self.read
@@ -208,14 +208,14 @@ class _Readout:
         return (variable.node, slope, shift) if off <= 2 * self.noise else None
 
     def _tabled(self, variable: Variable, numbers: Floats, name: str) -> Node:
-        """The numbers as a table: of floats, unless they are whole and too many to be labels."""
+        """The numbers as a table: floats, or whole numbers where they all are."""
         near = [snapped(float(x), self.noise) for x in numbers]
-        whole = len(set(near)) > MOST_LABELS and all(x == int(x) for x in near)
+        whole = all(x == int(x) for x in near)
         results: list[Value] = [int(x) if whole else x for x in near]
         return map_values(self.builder, variable, results, name, ORIGIN)
 
     def _constant(self, base: float) -> Node:
-        return self._value(snapped(base, self.noise))
+        return self._value(_value(snapped(base, self.noise)))
 
 
 def _plus(total: Expression | None, argument: Expression, slope: float) -> Expression:
