@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.backends.transformer.plan import Head, Mlp, Plan
 
 Key = tuple[object, ...]
+Part = TypeVar("Part", Head, Mlp)
 
 
 def arrange(plan: Plan) -> dict[Coordinate, int]:
@@ -15,14 +18,13 @@ def arrange(plan: Plan) -> dict[Coordinate, int]:
         places[plan.bos] = 0
     for embedded in plan.embedded:
         places[embedded.coordinate] = len(places)
-    heads, mlps = plan.heads, plan.mlps
+    heads, mlps = _by_slot(plan.heads), _by_slot(plan.mlps)
     plan.heads, plan.mlps = [], []
-    for slot in range(1, 2 * _blocks(heads, mlps) + 1):
-        for head in heads:
-            if head.slot == slot:
-                head.written.sort(key=lambda w: (_read(w.value, places), w.at_sink))
-        new_heads = sorted((h for h in heads if h.slot == slot), key=lambda h: _head(h, places))
-        new_mlps = sorted((m for m in mlps if m.slot == slot), key=lambda m: _mlp(m, places))
+    for slot in sorted({*heads, *mlps}):
+        for head in heads.get(slot, []):
+            head.written.sort(key=lambda w: (_read(w.value, places), w.at_sink))
+        new_heads = sorted(heads.get(slot, []), key=lambda h: _head(h, places))
+        new_mlps = sorted(mlps.get(slot, []), key=lambda m: _mlp(m, places))
         for coordinate in [w.coordinate for h in new_heads for w in h.written]:
             places[coordinate] = len(places)
         for coordinate in [c for mlp in new_mlps for c in mlp.constants]:
@@ -32,9 +34,11 @@ def arrange(plan: Plan) -> dict[Coordinate, int]:
     return places
 
 
-def _blocks(heads: list[Head], mlps: list[Mlp]) -> int:
-    slots = [head.slot for head in heads] + [mlp.slot for mlp in mlps]
-    return (max(slots, default=0) + 1) // 2
+def _by_slot(parts: list[Part]) -> dict[int, list[Part]]:
+    found: dict[int, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.slot, []).append(part)
+    return found
 
 
 def _read(feature: Feature, places: dict[Coordinate, int]) -> Key:
