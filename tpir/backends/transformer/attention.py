@@ -21,7 +21,7 @@ from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.features import Feature, total
 from tpir.backends.transformer.plan import Head, Pair
 from tpir.backends.transformer.selection import Bools, Conjunction
-from tpir.ir.ops import Choose, Otherwise, offsets_of
+from tpir.ir.ops import Choose, Indices, Otherwise, offsets_of
 from tpir.ir.program import Node
 from tpir.ir.values import value_key
 
@@ -157,6 +157,19 @@ def scores_of(
 
 def _is_first_of_all(choice: Node) -> bool:
     return isinstance(choice.op, Choose) and choice.op.otherwise is Otherwise.FIRST
+
+
+def needs_order(choice: Node, term: Conjunction | None) -> bool:
+    """Whether a choice may have several keys to choose from."""
+    return _is_first_of_all(choice) or (term is not None and not _is_single(term))
+
+
+def _is_single(term: Conjunction) -> bool:
+    """Whether one position is selected at most."""
+    return any(
+        isinstance(key.op, Indices) and bool((holds.sum(axis=0) <= 1).all())
+        for (key, _), holds in term.blocks.items()
+    )
 
 
 def _largest(product: Product) -> float:

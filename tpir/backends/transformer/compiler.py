@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from tpir.backends.transformer.budget import Budget
+from tpir.backends.transformer.canonical import canonical
 from tpir.backends.transformer.legal import Legaliser
 from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
 from tpir.ir.program import Node, Program
+from tpir.ir.types import Selector
 from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
+
+MOST_ORDERS = 4
+"""How often tables are made, each time with their arguments in the order of the last."""
 
 
 def compile_transformer(
@@ -22,7 +29,7 @@ def compile_transformer(
     """
     budget = Budget("float64" if dtype is torch.float64 else "float32")
     legaliser = Legaliser(program)
-    plan = _planned(legaliser, legaliser.run(), budget)
+    plan = _ordered_plan(legaliser, legaliser.run(), budget)
     tensors = tensors_of(plan, len(program.vocabulary), program.context, budget.gap)
     return TransformerCheckpoint(
         {name: torch.tensor(array, dtype=dtype) for name, array in tensors.state.items()},
@@ -37,14 +44,34 @@ def compile_transformer(
     )
 
 
-def _planned(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
-    """A plan whose errors stay small: nodes are made firm where they would not."""
+def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
+    """A plan that does not depend on the order in which nodes and operands were written.
+
+    Tables whose arguments come in another order than they are made in are made again, in theirs.
+    """
+    order: Mapping[Node, int] = {node: k for k, node in enumerate(program.live)}
     firm: frozenset[Node] = frozenset()
+    for _ in range(MOST_ORDERS):
+        program, new = canonical(legaliser, program, order)
+        firm = frozenset(new[node] for node in firm if node in new)
+        planner = _planned(legaliser, program, budget, firm)
+        order, firm = planner.order(), planner.firm
+        made = (node for node in new.values() if not isinstance(node.type, Selector))
+        places = [order[node] for node in made if node in order]
+        if places == sorted(places):
+            break
+    return planner.plan
+
+
+def _planned(
+    legaliser: Legaliser, program: Program, budget: Budget, firm: frozenset[Node]
+) -> Planner:
+    """A plan whose errors stay small: nodes are made firm where they would not."""
     while True:
         planner = Planner(legaliser, program, budget, firm)
-        plan = planner.run()
+        planner.run()
         if not planner.wanted:
-            return plan
+            return planner
         firm |= planner.wanted
 
 

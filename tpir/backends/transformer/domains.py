@@ -7,13 +7,14 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
-from tpir.ir.ops import Aggregate, Map
+from tpir.ir.ops import Aggregate, Always, Map, Select, SelectorWidth
 from tpir.ir.program import Node
 from tpir.ir.types import Real, size_of, values_of
-from tpir.ir.values import Key, Value, distinct, is_number, sorted_values, value_key
+from tpir.ir.values import Key, Value, distinct, is_number, value_key
 from tpir.semantics.maps import ReluKernel
 
 MAX_ROWS = 2**17
@@ -26,6 +27,13 @@ MAX_VALUES = 20_000
 """The most values of one variable."""
 
 
+Codes = NDArray[np.intp]
+
+Root = tuple[Node | None, Codes]
+"""The variable that a node is a function of, None for a constant; and the place of its value in its
+domain for each value of the variable."""
+
+
 class Domains:
     """The values of nodes, each found once. None where there are too many to list."""
 
@@ -34,9 +42,14 @@ class Domains:
         self._is_mean = is_mean
         self._known: dict[Node, Domain | None] = {}
         self._tables: dict[Node, Table | None] = {}
+        self._roots: dict[Node, Root | None] = {}
+        self.restricted: dict[Node, Domain] = {}
 
     def __call__(self, node: Node) -> Domain | None:
-        """The values of a node, numbers in order where all are numbers."""
+        """The values of a node: of a map or a default in the order in which they appear.
+
+        So equal weights come of programs that name their inner values differently.
+        """
         if node not in self._known:
             self._known[node] = self._find(node)
         return self._known[node]
@@ -47,7 +60,7 @@ class Domains:
         if found is not None:
             listed = {value_key(v) for v in values}
             values = tuple(v for v in found if value_key(v) in listed)
-        self._known[node] = values
+        self._known[node] = self.restricted[node] = values
 
     def table(self, node: Node) -> Table | None:
         """A map as a table over the values of its operands; None where that is too large.
@@ -58,19 +71,50 @@ class Domains:
             self._tables[node] = self._tabulate(node)
         return self._tables[node]
 
+    def root(self, node: Node) -> Root | None:
+        """The one variable that a node is a function of; None where its values are not listed."""
+        chain = [node]  # no recursion: maps may follow each other a thousand times
+        while chain[-1] not in self._roots and isinstance(chain[-1].op, Map):
+            if len(chain[-1].operands) != 1:
+                break
+            chain.append(chain[-1].operands[0])
+        for link in reversed(chain):
+            if link not in self._roots:
+                self._roots[link] = self._find_root(link)
+        return self._roots[node]
+
+    def _find_root(self, node: Node) -> Root | None:
+        domain = self(node)
+        if domain is None:
+            return None
+        itself = node, np.arange(len(domain), dtype=np.intp)
+        if not isinstance(node.op, Map) or len(node.operands) > 1:
+            return itself
+        table = self.table(node)
+        if table is None:
+            return itself
+        place = {value_key(v): k for k, v in enumerate(domain)}
+        codes = np.array([place[value_key(v)] for v in table.results], dtype=np.intp)
+        if not node.operands:
+            return None, codes
+        below = self._roots[node.operands[0]]
+        return itself if below is None else (below[0], codes[below[1]])
+
     def _find(self, node: Node) -> Domain | None:
         match node.op:
             case Map():
                 table = self.table(node)
                 if table is not None:
-                    return _ordered(table.results)
+                    return distinct(table.results)
             case Aggregate(default) if self._is_mean(node):
                 return self._means(node.operands[1], default)
             case Aggregate(default):
                 values = self(node.operands[1])
                 if values is None or default is None:
                     return values
-                return _ordered((*values, default))
+                return distinct((*values, default))
+            case SelectorWidth() if node.operands[0].op == Select(Always(True)):
+                return tuple(range(1, self._context + 1))  # no input is empty
         size = size_of(node.type)
         return values_of(node.type) if size is not None and size <= MAX_VALUES else None
 
@@ -135,7 +179,3 @@ def _evaluated(expression: Expression, row: tuple[Value, ...]) -> Value | Failur
         return evaluate(expression, row)
     except Failure as failure:
         return failure
-
-
-def _ordered(values: tuple[Value, ...]) -> Domain:
-    return sorted_values(distinct(values))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from tpir.backends.transformer.basis import IDENTITY, Basis, Column, basis_of
+from tpir.backends.transformer.basis import IDENTITY, ROUNDING, Basis, Column, basis_of
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.ir.program import Node
 from tpir.ir.types import number_bounds
@@ -67,7 +67,7 @@ def is_whole(points: Floats, values: Floats) -> bool:
 
 
 def affine_in(points: Column, column: Column) -> tuple[float, float] | None:
-    """constant and weight with column = constant + weight x points, exactly."""
+    """constant and weight with column = constant + weight x points, but for rounding of floats."""
     if column == points:
         return 0.0, 1.0
     k = next((k for k, p in enumerate(points) if p != points[0]), None)
@@ -75,5 +75,5 @@ def affine_in(points: Column, column: Column) -> tuple[float, float] | None:
         return None
     weight = (column[k] - column[0]) / (points[k] - points[0])
     constant = column[0] - weight * points[0]
-    exact = all(constant + weight * p == c for p, c in zip(points, column, strict=True))
-    return (constant, weight) if exact else None
+    off = max(abs(constant + weight * p - c) for p, c in zip(points, column, strict=True))
+    return (constant, weight) if off <= ROUNDING * max(map(abs, column)) else None

@@ -15,6 +15,7 @@ from tpir.backends.transformer.fusing import fused
 from tpir.backends.transformer.labels import labels_of
 from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.selection import (
+    MAX_PAIRS,
     Bools,
     ChosenKey,
     Conjunction,
@@ -69,8 +70,6 @@ from tpir.ir.values import Value, is_number, sorted_values, value_key
 NOTHING = "<nothing>"
 """What stands for "no key was selected" where two heads are put together."""
 
-MAX_PAIRS = 2**22
-
 MOST_SUMMANDS = 64
 """A sum of fractions takes a head for each of them."""
 
@@ -88,7 +87,7 @@ class Legaliser:
         self.program = program
         self.builder = Builder(program.header, share=True)
         self.domains = Domains(program.context, self.is_mean)
-        self.selections = Selections(self._finite, program.causal)
+        self.selections = Selections(self._finite, self.domains.root, self._indices, program.causal)
         self.outputs = frozenset(program.outputs.values())
         self.new: dict[Node, Node] = {}
 
@@ -157,6 +156,8 @@ class Legaliser:
 
     def _aggregate(self, node: Node, default: Value | None, operands: tuple[Node, ...]) -> Node:
         chosen, values = operands
+        if default is not None and self._is_nothing(node, chosen):
+            return self._map(node, Literal(default))
         if not isinstance(chosen.op, Choose):
             selector = self._conjunctive(node, chosen)
             if isinstance(default, str) and self._may_be_mean(selector, values):
@@ -198,6 +199,13 @@ class Legaliser:
         mean = self._add(node, Aggregate(0.0), selector, summed)
         return mean if self.domains(mean) is not None or not self.program.users[node] else None
 
+    def _is_nothing(self, node: Node, selector: Node) -> bool:
+        """Whether nothing is ever selected."""
+        if isinstance(selector.op, Choose):
+            nothing = selector.op.otherwise is Otherwise.NONE
+            return nothing and not self.terms(node, selector.operands[0])
+        return not self.terms(node, selector)
+
     def is_mean(self, node: Node) -> bool:
         """Whether an aggregate may be the mean of several numbers."""
         selector, values = node.operands
@@ -226,6 +234,10 @@ class Legaliser:
         first = offsets_of(Preference.FIRST, header.context, header.causal)
         return op.score is None and offsets_of(op.order, header.context, header.causal) == first
 
+    def _everything(self, node: Node) -> Node:
+        every = (self._indices(), self._indices())
+        return self._add(node, Select(Always(True)), *every, suffix="_all")
+
     def _indices(self) -> Node:
         return self.builder.add(Indices(), name="indices")
 
@@ -246,6 +258,8 @@ class Legaliser:
 
     def _weighted(self, node: Node, weights: Sequence[Value], counts: Sequence[Node]) -> Node:
         """The sum of counts, each with its weight."""
+        if list(weights) == [1] and not isinstance(node.type, Real):
+            return counts[0]
         expression = weighted(weights)
         if isinstance(node.type, Real):
             expression = Unary(UnaryOp.FLOAT, expression)
@@ -264,8 +278,7 @@ class Legaliser:
             relation = Relation(query_values, tuple(sorted_values(row) for row in rows))
             selectors.append(self._add(node, Select(relation), keys, queries, suffix="_select"))
         if not selectors:
-            every = (self._indices(), self._indices())
-            return self._add(node, Select(Always(True)), *every, suffix="_all")
+            return self._everything(node)
         return reduce(lambda a, b: self._add(node, And(), a, b, suffix="_and"), selectors)
 
     def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
@@ -273,33 +286,27 @@ class Legaliser:
         selector, values = operands
         if isinstance(selector.op, Choose):
             return self._aggregate(node, None if _is_one(selector) else 0, operands)
-        form = self._summands(values)
+        form = self._added(values)
         if form is not None:
             return self._sum_of_sums(node, selector, values, form)
         domain = self.domains(values)
         if domain is None or not all(map(is_number, domain)):
             raise refusal(node, f"it adds up {values.name}, which has too many values")
-        if not all(isinstance(v, int) for v in domain):
-            return self._sum_by_value(node, selector, values, domain)
-        numbers = {int(v) for v in domain}
-        least = min(0, *numbers) if len(numbers) > 1 else min(numbers)
-        base = min(numbers) if least < 0 or len(numbers) == 1 else 0
+        if len(domain) > MOST_SUMMANDS and not all(isinstance(v, int) for v in domain):
+            raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
         counts, weights = [], []
-        if base:
-            counts.append(self._width(node, selector))
-            weights.append(base)
-        for bit in range(max(n - base for n in numbers).bit_length()):
-            keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)
-            if keys:
-                counts.append(self._width(node, self._having(node, selector, values, keys)))
-                weights.append(1 << bit)
+        for weight, keys in _summands(domain):
+            every = len(keys) == len(domain)
+            chosen = selector if every else self._having(node, selector, values, keys)
+            counts.append(self._width(node, chosen))
+            weights.append(weight)
         total = self._weighted(node, weights, counts)
         listed = values_of(node.type)
         if listed is not None:
             self.domains.restrict(total, listed)
         return total
 
-    def _summands(self, values: Node) -> tuple[float, ...] | None:
+    def _added(self, values: Node) -> tuple[float, ...] | None:
         """Constant and weights, where what is added up is a sum of whole numbers itself."""
         if not isinstance(values.op, Map) or self.domains(values) is not None:
             return None
@@ -322,31 +329,21 @@ class Legaliser:
                 weights.append(weight)
         return self._weighted(node, weights, counts)
 
-    def _sum_by_value(self, node: Node, selector: Node, values: Node, domain: Domain) -> Node:
-        """A sum of numbers, each times how many of the keys have it."""
-        if len(domain) > MOST_SUMMANDS:
-            raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
-        kept = [v for v in domain if v]
-        listed = self._listed(values)
-        place = dict(zip(map(value_key, domain), self._finite(listed), strict=True))
-        counts = []
-        for value in kept:
-            having = self._having(node, selector, listed, (place[value_key(value)],))
-            counts.append(self._width(node, having))
-        return self._weighted(node, kept, counts)
-
     def _having(self, node: Node, selector: Node, values: Node, keys: tuple[Value, ...]) -> Node:
         """The selected keys whose value is one of some."""
         positions = values_of(self._indices().type) or ()
-        relation = Relation(positions, (sorted_values(keys),) * len(positions))
-        has_it = self._add(node, Select(relation), values, self._indices(), suffix="_having")
+        listed = self._listed(values)
+        place = dict(zip(map(value_key, self._finite(values)), self._finite(listed), strict=True))
+        wanted = sorted_values(tuple(place[value_key(key)] for key in keys))
+        relation = Relation(positions, (wanted,) * len(positions))
+        has_it = self._add(node, Select(relation), listed, self._indices(), suffix="_having")
         return self._add(node, And(), selector, has_it, suffix="_both")
 
     def _conjunctive(self, node: Node, selector: Node) -> Node:
         """The selector, as one relation of two new variables where it is no conjunction."""
         terms = self.terms(node, selector)
         if len(terms) == 1 and terms[0][0] == 1:
-            return selector
+            return selector if terms[0][1].blocks else self._everything(node)
         if not terms:
             empty = Select(Always(False))
             return self._add(node, empty, self._indices(), self._indices(), suffix="_none")
@@ -406,6 +403,27 @@ class Legaliser:
         )
         results = tuple(known.get(tuple(map(value_key, row)), 0) for row in product(*typed))
         return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
+
+
+def _summands(domain: Domain) -> list[tuple[Value, tuple[Value, ...]]]:
+    """Weights, and values of which keys are counted: a sum is that of the weighted counts.
+
+    Value by value, or for whole numbers bit by bit where that takes fewer counts.
+    """
+    by_value: dict[float, list[Value]] = {}
+    for value in domain:
+        if value:
+            by_value.setdefault(float(value), []).append(value)
+    single = [(keys[0], tuple(keys)) for keys in by_value.values()]
+    if not all(isinstance(v, int) for v in domain):
+        return single
+    base = min(0, *map(int, domain), 0)
+    found: list[tuple[Value, tuple[Value, ...]]] = [(base, domain)] if base else []
+    for bit in range(max(int(v) - base for v in domain).bit_length()):
+        keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)
+        if keys:
+            found.append((1 << bit, keys))
+    return single if len(single) <= len(found) else found
 
 
 def _minimum(left: Expression, right: Expression) -> Expression:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
-from tpir.backends.transformer.features import Feature, total
+from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.tables import (
     Line,
@@ -70,6 +70,10 @@ class Summed:
             return self.number.times(weight).shifted(constant)
         assert self.lined is not None
         return self.lined.held.feature(column)
+
+    def first(self) -> Coordinate | None:
+        """See Part."""
+        return None if self.lined is None else next(iter(self.lined.held.coordinates), None)
 
 
 class Mapped:
@@ -173,3 +177,7 @@ class Mapped:
             return self.read[column]
         assert self.lined is not None
         return self.lined.held.feature(column)
+
+    def first(self) -> Coordinate | None:
+        """See Part."""
+        return None if self.lined is None else next(iter(self.lined.held.coordinates), None)

@@ -90,6 +90,10 @@ class Number(ABC):
         assert self.lined is not None
         return self.lined.held.feature(column)
 
+    def first(self) -> Coordinate | None:
+        """See Part."""
+        return next(iter(self.raw.terms))
+
 
 class Mean(Number):
     """A mean: as far off as its values, and as the weights of the keys times their spread."""

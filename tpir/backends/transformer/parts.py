@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import carried, noisy
-from tpir.backends.transformer.features import Feature
+from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.backends.transformer.plan import Embedded, Written
 from tpir.ir.ops import Aggregate, Choose, Tokens
 from tpir.ir.program import Node
@@ -38,6 +38,10 @@ class Part(Protocol):
         """How a column is read."""
         ...
 
+    def first(self) -> Coordinate | None:
+        """The first coordinate that was made, if any was."""
+        ...
+
 
 class Embedding:
     """``tokens`` and ``indices``: any function of them can be embedded."""
@@ -63,6 +67,10 @@ class Embedding:
     def feature(self, column: Column) -> Feature:
         """See Part."""
         return self.held.feature(column)
+
+    def first(self) -> Coordinate | None:
+        """See Part."""
+        return next(iter(self.held.coordinates), None)
 
 
 class Copied:
@@ -122,6 +130,10 @@ class Copied:
     def feature(self, column: Column) -> Feature:
         """See Part."""
         return self.held.feature(column)
+
+    def first(self) -> Coordinate | None:
+        """See Part."""
+        return next(iter(self.held.coordinates), None)
 
 
 def slot_of_head(slot: int, values: list[Feature]) -> int:

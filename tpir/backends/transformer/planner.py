@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpir.backends.transformer.attention import Attention, scores_of
+from tpir.backends.transformer.arrangement import arrange
+from tpir.backends.transformer.attention import Attention, needs_order, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import MOST_OFF, Budget, carried, noisy
 from tpir.backends.transformer.features import Coordinate, Feature, total
@@ -39,7 +40,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, Selector, number_bounds
-from tpir.ir.values import is_number, value_key
+from tpir.ir.values import is_number, sorted_values, value_key
 
 MAX_LABELS = 512
 """An output of more numbers is one logit, the number itself, and no longer exact.
@@ -95,7 +96,20 @@ class Planner:
                 self.parts[node].build()
         for name, output in self.program.outputs.items():
             self.plan.readouts.append(self._readout(name, output))
+        self.places = arrange(self.plan)
         return self.plan
+
+    def order(self) -> dict[Node, int]:
+        """The nodes by their places in the order of the plan; what is read off others is by them.
+
+        Operands come before users.
+        """
+        found: dict[Node, int] = {}
+        for node in self.program.live:
+            first = self.parts[node].first() if node in self.parts else None
+            below = max((found[operand] for operand in node.operands), default=0)
+            found[node] = below if first is None else max(below, self.places[first])
+        return found
 
     def domain(self, node: Node) -> Domain:
         """The values of a node. Raises TpirError if they are not few."""
@@ -218,6 +232,8 @@ class Planner:
         """The head that selects so; shared with others that do."""
         terms = self.legal.terms(user, selector)
         term = terms[0][1] if terms else None
+        if choice is not None and not needs_order(choice, term):
+            choice = None
         key = (term.key if term else None, choice.op if choice else None, counts)
         if choice is not None:
             key = (*key, choice.operands[1:])  # type: ignore[assignment]
@@ -236,7 +252,8 @@ class Planner:
             nearest = min(np.diff(sorted(numbers)), default=1.0)
             if max(map(abs, numbers)) <= MAX_LABELS * nearest:
                 return numbers
-        return tuple(float(k) for k in range(len(domain)))
+        place = {value_key(v): float(k) for k, v in enumerate(sorted_values(domain))}
+        return tuple(place[value_key(v)] for v in domain)
 
     def points(self, node: Node) -> Column | None:
         """The numbers that a head writes for a count."""
@@ -306,8 +323,11 @@ class Planner:
         code = self.code(node)
         x = self.feature(node, code)
         scale = 1.0 / min(np.diff(np.unique(code)), default=1.0) ** 2
-        nearest = tuple(x.times(2 * c * scale).shifted(-c * c * scale) for c in code)
-        return Readout(name, nearest, self.domain(node))
+        codes = {value_key(v): c for v, c in zip(self.domain(node), code, strict=True)}
+        values = sorted_values(self.domain(node))
+        points = [codes[value_key(v)] for v in values]
+        nearest = tuple(x.times(2 * c * scale).shifted(-c * c * scale) for c in points)
+        return Readout(name, nearest, values)
 
     def _averaged(self, node: Node, logits: list[Feature]) -> list[Feature]:
         """The mean of features over all positions: the best of them is the best of the sums."""

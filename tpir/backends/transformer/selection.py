@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tpir.backends.transformer.domains import Root
 from tpir.ir.expressions import apply_binary
 from tpir.ir.functions import Domain, Relation
 from tpir.ir.ops import Always, And, Comparison, Indices, Not, Or, Select
@@ -23,6 +24,9 @@ from tpir.ir.values import value_key
 
 Bools = NDArray[np.bool_]
 Pair = tuple[Node, Node]
+
+MAX_PAIRS = 2**22
+"""The largest relation that is looked at pair by pair."""
 
 MOST_TERMS = 64
 """A selector that takes more conjunctions is refused: they can double with each ``or``."""
@@ -63,16 +67,30 @@ class ChosenKey(Exception):
 class Selections:
     """Makes polynomials of selectors; ``domain`` gives the values of a node."""
 
-    def __init__(self, domain: Callable[[Node], Domain], causal: bool) -> None:
-        self._domain = domain
+    def __init__(
+        self,
+        domain: Callable[[Node], Domain],
+        root: Callable[[Node], Root | None],
+        indices: Callable[[], Node],
+        causal: bool,
+    ) -> None:
+        self._domain, self._root, self._indices = domain, root, indices
         self._causal = causal
         self._known: dict[Node, Polynomial] = {}
+        self._tight: dict[Node, Polynomial] = {}
 
     def terms(self, selector: Node) -> Polynomial:
         """The conjunctions whose sum a selector is, with their coefficients.
 
-        Raises TooManyTerms and ChosenKey.
+        Each of their blocks holds of no value that another one rules out. Raises TooManyTerms and
+        ChosenKey.
         """
+        if selector not in self._tight:
+            tight = [(c, self._tightened(term)) for c, term in self._sum(selector)]
+            self._tight[selector] = _plus([(c, t) for c, t in tight if t is not None])
+        return self._tight[selector]
+
+    def _sum(self, selector: Node) -> Polynomial:
         stack = [selector]  # no recursion: selectors may be combined a thousand times
         while stack:
             node = stack[-1]
@@ -92,23 +110,73 @@ class Selections:
             case Select(Always(truth)):
                 return [(1, every)] if truth else []
             case Select():
-                block = Conjunction({(node.operands[0], node.operands[1]): self._matrix(node)})
-                return self._times([(1, every)], [(1, block)])
+                return self._times([(1, every)], [(1, self._block(node))])
             case Not():
                 return _plus([(1, every)], self._negative(node.operands[0]))
             case And():
-                left, right = map(self.terms, node.operands)
+                left, right = map(self._sum, node.operands)
                 return self._times(left, right)
             case Or():
-                left, right = map(self.terms, node.operands)
+                left, right = map(self._sum, node.operands)
                 both = [(-c, t) for c, t in self._times(left, right)]
                 return _plus(left, right, both)
         raise ChosenKey
 
     def _negative(self, selector: Node) -> Polynomial:
         """Minus the selector; of a single block, what its complement is short of everything."""
-        terms = self.terms(selector)
+        terms = self._sum(selector)
         return [(-c, t) for c, t in terms]
+
+    def _block(self, node: Node) -> Conjunction:
+        """A selector of one key and one query, in terms of the variables that they come from.
+
+        ``indices`` stands for the side that does not matter.
+        """
+        keys, queries = node.operands
+        matrix = self._matrix(node)
+        key_root, query_root = self._root(keys), self._root(queries)
+        if key_root is not None and query_root is not None:
+            (key, key_codes), (query, query_codes) = key_root, query_root
+            if len(key_codes) * len(query_codes) <= MAX_PAIRS:
+                keys, queries = key or self._indices(), query or self._indices()
+                matrix = matrix[np.ix_(key_codes, query_codes)]
+                positions = len(self._domain(self._indices()))
+                if key is None or (matrix == matrix[:1]).all():
+                    keys, matrix = self._indices(), np.repeat(matrix[:1], positions, axis=0)
+                if query is None or (matrix == matrix[:, :1]).all():
+                    queries, matrix = self._indices(), np.repeat(matrix[:, :1], positions, axis=1)
+        return Conjunction({(keys, queries): matrix})
+
+    def _tightened(self, term: Conjunction) -> Conjunction | None:
+        """The same pairs in the smallest blocks; None if there are none."""
+        blocks = dict(term.blocks)
+        while True:
+            before = sum(int(matrix.sum()) for matrix in blocks.values())
+            for pair in blocks:
+                inside = self._allowed(pair, blocks)
+                if not (blocks[pair] & inside & self._seen(pair)).any():
+                    return None
+                blocks[pair] = blocks[pair] & inside
+            if sum(int(matrix.sum()) for matrix in blocks.values()) == before:
+                break
+        for pair in list(blocks):
+            others = {p: m for p, m in blocks.items() if p != pair}
+            if (blocks[pair] | ~self._seen(pair) | ~self._allowed(pair, others)).all():
+                blocks = others
+        return Conjunction(blocks)
+
+    def _allowed(self, pair: Pair, blocks: Mapping[Pair, Bools]) -> Bools:
+        """The pairs of values of which each is in all blocks, with something."""
+        keys = np.ones(len(self._domain(pair[0])), dtype=bool)
+        queries = np.ones(len(self._domain(pair[1])), dtype=bool)
+        for other, matrix in blocks.items():
+            there = matrix & self._seen(other)
+            if other[0] is pair[0]:
+                keys &= there.any(axis=1)
+            if other[1] is pair[1]:
+                queries &= there.any(axis=0)
+        allowed: Bools = keys[:, None] & queries[None, :]
+        return allowed
 
     def _matrix(self, node: Node) -> Bools:
         keys, queries = (self._domain(operand) for operand in node.operands)

@@ -149,7 +149,7 @@ def _attention(
     state["W_O"], state["b_O"] = np.zeros((count, size, width)), np.zeros(width)
     scale = 2.0 ** math.ceil(math.log2(gap * math.sqrt(size)))
     for h, head in enumerate(heads):
-        pairs = _pairs(head, plan)
+        pairs = _ordered(_pairs(head, plan), directions)
         for name, features in (
             ("Q", [q.times(scale) for q, _ in pairs]),
             ("K", [k for _, k in pairs]),
@@ -174,6 +174,18 @@ def _pairs(head: Head, plan: Plan) -> list[tuple[Feature, Feature]]:
     own = 2.0 ** math.ceil(math.log2(most + abs(head.sink.at_bos) + 2.0))
     sink = head.sink.plus(Feature(0.0, {plan.bos: own}))
     return [*pairs, (sink, Feature(0.0, {plan.bos: 1.0}))]
+
+
+def _ordered(
+    pairs: list[tuple[Feature, Feature]], directions: Directions
+) -> list[tuple[Feature, Feature]]:
+    """By what they read, in the order of directions: not by how the selector was written."""
+
+    def read(feature: Feature) -> tuple[object, ...]:
+        terms = [(directions.of[c], w) for c, w in feature.terms.items()]
+        return (*sorted(terms), (-1, feature.constant))
+
+    return sorted(pairs, key=lambda pair: (read(pair[1]), read(pair[0])))
 
 
 def _at_bos(feature: Feature, wanted: float, plan: Plan) -> Feature:

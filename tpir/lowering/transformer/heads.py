@@ -15,6 +15,7 @@ from tpir.lowering.transformer.copies import add_copies
 from tpir.lowering.transformer.means import add_means
 from tpir.lowering.transformer.numbers import Codes, Floats
 from tpir.lowering.transformer.ranking import Ranking, ranking_of
+from tpir.lowering.transformer.reserve import first_in_reserve
 from tpir.lowering.transformer.scores import GAP, Component, Kind, Misread, Unclear, pattern_of
 from tpir.lowering.transformer.selectors import Selectors
 from tpir.lowering.transformer.stream import Read, Stream, Variable
@@ -105,6 +106,12 @@ class _Head:
         looked_up = self._looked_up(components, written)
         if looked_up is not None:
             return looked_up
+        reserved = first_in_reserve(components, stream.indices)
+        if reserved is not None:
+            whole = self.selectors.all_of(reserved) or self.selectors.everything()
+            first = Ranking(Preference.FIRST)
+            chosen = self.selectors.chosen(whole, first, Otherwise.FIRST)
+            return add_copies(stream, written, chosen, may_fail=False)
         ranking = ranking_of(components, stream.indices, header.context, header.causal)
         selector = self.selectors.all_of(components)
         if ranking is None and selector is not None and self._is_single(components):

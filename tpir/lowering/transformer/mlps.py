@@ -33,7 +33,7 @@ def add_mlp(stream: Stream, tensors: Tensors, block: int, hidden: int) -> None:
     b_in = tensors.read(f"{prefix}b_in", hidden)
     w_out = tensors.read(f"{prefix}W_out", hidden, width)
     b_out = tensors.read(f"{prefix}b_out", width)
-    read = with_sums(stream, stream.read(w_in, b_in))
+    read = with_sums(stream, stream.read(w_in, b_in), alone=True)
     layer = _Layer(stream, read, w_in, w_out, block)
     constant = b_out.copy()
     parts: list[Variable] = []

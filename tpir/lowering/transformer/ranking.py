@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,9 @@ class _Positions:
     def order(self, context: int, causal: bool) -> Order | None:
         """The order of offsets, if there is one that fits all queries."""
         before = np.zeros((2 * context - 1, 2 * context - 1), dtype=bool)
+        named = (Preference.CLOSEST, Preference.FIRST, Preference.LAST)
+        if self._by_key_alone():
+            named = (*named[1:], named[0])
         moved = self.scores, self.selected
         if self.query_axis is not None:
             moved = (
@@ -118,13 +122,21 @@ class _Positions:
                     raise Unclear("positions that it selects together score alike")
                 offsets = ranked - i + context - 1
                 before[offsets[:-1], offsets[1:]] = True
-        return _order_of(before, context, causal)
+        return _order_of(before, named, context, causal)
+
+    def _by_key_alone(self) -> bool:
+        """Whether the scores of selected keys do not depend on the query."""
+        scores = np.where(self.selected, self.scores, np.nan).reshape(len(self.scores), -1)
+        scores = scores[self.selected.reshape(scores.shape).any(axis=1)]
+        return bool((np.nanmax(scores, axis=1) - np.nanmin(scores, axis=1) <= TIE).all())
 
 
-def _order_of(before: Bools, context: int, causal: bool) -> Order | None:
+def _order_of(
+    before: Bools, named: Sequence[Preference], context: int, causal: bool
+) -> Order | None:
     """An order with each offset before those it must come before; named ones are tried first."""
     first, second = np.nonzero(before)
-    for name in Preference:
+    for name in named:
         rank = np.full(2 * context - 1, 2 * context)
         offsets = np.array(offsets_of(name, context, causal))
         rank[offsets + context - 1] = np.arange(len(offsets))

@@ -7,13 +7,14 @@ import math
 import numpy as np
 
 from tpir.errors import TpirError
-from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal
+from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal, Unary, UnaryOp
 from tpir.ir.functions import FeatureWeights, NumberWeights, Table, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Map, Pool
 from tpir.ir.program import Node, Origin
-from tpir.ir.types import number_bounds, values_of
+from tpir.ir.types import number_bounds, size_of, values_of
 from tpir.ir.values import Value, distinct
 from tpir.lowering.tensors import Tensors
+from tpir.lowering.transformer.defaults import with_default
 from tpir.lowering.transformer.numbers import Floats, firsts, snapped
 from tpir.lowering.transformer.stream import (
     Joint,
@@ -29,6 +30,9 @@ from tpir.models.stored_transformer import Output, TransformerCheckpoint
 
 MOST_ROWS = 65_536
 """A readout of more joint values is linear."""
+
+MOST_LABELS = 512
+"""So many numbers are labels, where the type of the output lists them."""
 
 ORIGIN = Origin(part="unembed")
 
@@ -47,7 +51,8 @@ def outputs_of(stream: Stream, tensors: Tensors, outputs: tuple[Output, ...]) ->
             v: rows @ matrix[:, start:end] for v, rows in stream.averages.items() if output.pooled
         }
         averages = {v: rows for v, rows in averages.items() if rows.any()}
-        found[output.name] = _Readout(stream, output, read, averages).node()
+        node = _Readout(stream, output, read, averages).node()
+        found[output.name] = with_default(stream.builder, node)
         start = end
     return found
 
@@ -141,7 +146,15 @@ class _Readout:
         return node, small[[int(v) for v in values_of(node.type) or ()]]
 
     def _number(self) -> Node:
-        """The one logit as a number."""
+        """The one logit as a number: of a real type, as few whole numbers would be labels."""
+        node = self._sum()
+        size = size_of(node.type)
+        if size is None or size > MOST_LABELS:
+            return node
+        as_real = Map(Unary(UnaryOp.ROUND, Unary(UnaryOp.FLOAT, Argument(0))))
+        return self.builder.add(as_real, [node], name=self.name, origin=ORIGIN)
+
+    def _sum(self) -> Node:
         read = self.read
         base, terms = float(read.base[0]), list(read.rows.items())
         if len(terms) == 1 and terms[0][0].values is not None:

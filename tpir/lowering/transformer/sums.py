@@ -20,9 +20,14 @@ from tpir.lowering.transformer.numbers import Floats, whole_numbers
 from tpir.lowering.transformer.stream import Read, Stream, Variable, map_values
 
 
-def with_sums(stream: Stream, read: Read) -> Read:
-    """The same read, with sums in place of the counts that make them."""
+def with_sums(stream: Stream, read: Read, *, alone: bool = False) -> Read:
+    """The same read, with sums in place of the counts that make them.
+
+    ``alone``: only of counts that nowhere are read together with something else.
+    """
     counts = [v for v in read.rows if isinstance(v.node.op, SelectorWidth)]
+    if alone:
+        counts = _alone(read, counts)
     if len(counts) < 2:
         return read
     rows = {v: r.copy() if v in counts else r for v, r in read.rows.items()}
@@ -44,6 +49,16 @@ def with_sums(stream: Stream, read: Read) -> Read:
         into[:, column] = (numbers - numbers[0]) * unit
         base[column] += numbers[0] * unit
     return Read(base, {v: r for v, r in rows.items() if r.any()}, read.noise)
+
+
+def _alone(read: Read, counts: list[Variable]) -> list[Variable]:
+    """The counts that each number that reads them reads as a multiple, and with no others."""
+    found = list(counts)
+    for column in range(len(read.base)):
+        there = [v for v, rows in read.rows.items() if rows[:, column].any()]
+        if not all(v in counts and _slope(v, read.rows[v][:, column], read, column) for v in there):
+            found = [v for v in found if v not in there]
+    return found
 
 
 def _slope(variable: Variable, column: Floats, read: Read, place: int) -> float:
