@@ -31,13 +31,15 @@ class Variable:
 class Output:
     """What the logits mean: the best of them names one of ``values``, in order.
 
-    Without values there is one logit, and it is the number itself. A ``pooled`` output is one
-    value for the input, read at its first position.
+    Without values there is one logit, and it is the number itself; ``floats`` says that the number
+    is a float where it is whole too. A ``pooled`` output is one value for the input, read at its
+    first position.
     """
 
     name: str
     values: tuple[Value, ...] | None
     pooled: bool = False
+    floats: bool = False
 
     @property
     def width(self) -> int:

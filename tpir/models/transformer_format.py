@@ -4,7 +4,8 @@
 ``true`` and ``"1"`` apart):
 
     vocabulary   the tokens, in the order of the rows of embed.W_E
-    outputs      [{"name", "values": [...] or null, "pooled"}], as their logits stand side by side
+    outputs      [{"name", "values": [...] or null, "pooled", "floats"}], as their logits stand side
+                 by side
     variables    [{"name", "directions": [...], "written", "read"}], where the stream holds what
     causal       whether a position sees those after it; tensors cannot say
     context, bos, accepts, fingerprint    may be left out; the first two are read off the tensors
@@ -151,7 +152,7 @@ class _Stated:
         return of_weights
 
     def outputs(self, logits: int) -> tuple[Output, ...]:
-        rows = self.objects("outputs", {"name", "values", "pooled"})
+        rows = self.objects("outputs", {"name", "values", "pooled", "floats"})
         if not rows:
             raise self.wrong("outputs must name at least one")
         outputs = tuple(self.output(row, f"output {n}") for n, row in enumerate(rows, start=1))
@@ -166,8 +167,10 @@ class _Stated:
         values = None
         if row.get("values") is not None:
             values = self.values(f"values of {what}", row["values"])
-        pooled = self.truth(what, row, "pooled") if "pooled" in row else False
-        return Output(self.name(what, row), values, pooled)
+        pooled, floats = (
+            self.truth(what, row, key) if key in row else False for key in ("pooled", "floats")
+        )
+        return Output(self.name(what, row), values, pooled, floats)
 
     def variables(self, sizes: Sizes) -> tuple[Variable, ...]:
         rows = self.objects("variables", {"name", "directions", "written", "read"})

@@ -12,6 +12,7 @@ from tpir.backends.transformer.legal import Legaliser
 from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
+from tpir.ir.floats import gives_floats
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector
 from tpir.models.stored_transformer import Output, TransformerCheckpoint, Variable
@@ -37,7 +38,15 @@ def compile_transformer(
         program.context,
         program.causal,
         plan.bos is not None,
-        tuple(Output(readout.name, readout.values, readout.pooled) for readout in plan.readouts),
+        tuple(
+            Output(
+                r.name,
+                r.values,
+                r.pooled,
+                r.values is None and gives_floats(program.outputs[r.name].op),
+            )
+            for r in plan.readouts
+        ),
         _variables(plan, tensors.directions),
         program.accepts,
         program.fingerprint,

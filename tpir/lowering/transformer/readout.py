@@ -8,6 +8,7 @@ import numpy as np
 
 from tpir.errors import TpirError
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal, Unary, UnaryOp
+from tpir.ir.floats import gives_floats
 from tpir.ir.functions import FeatureWeights, NumberWeights, Table, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Map, Pool
 from tpir.ir.program import Node, Origin
@@ -150,9 +151,16 @@ class _Readout:
         node = self._sum()
         size = size_of(node.type)
         if size is None or size > MOST_LABELS:
-            return node
+            return self._float(node) if self.output.floats else node
         as_real = Map(Unary(UnaryOp.ROUND, Unary(UnaryOp.FLOAT, Argument(0))))
         return self.builder.add(as_real, [node], name=self.name, origin=ORIGIN)
+
+    def _float(self, node: Node) -> Node:
+        """The number as a float, where it may be a whole number that is selected."""
+        if gives_floats(node.op):
+            return node
+        as_float = Map(Unary(UnaryOp.FLOAT, Argument(0)))
+        return self.builder.add(as_float, [node], name=self.name, origin=ORIGIN)
 
     def _sum(self) -> Node:
         read = self.read
