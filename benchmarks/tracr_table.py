@@ -307,6 +307,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=500, help="of a configuration")
     parser.add_argument("--limit", type=float, default=120, help="seconds for one answer of Tracr")
     parser.add_argument("--memory", type=float, default=6, help="GiB that Tracr may take")
+    parser.add_argument(
+        "--read", type=Path, nargs="+", default=[], metavar="FILE", help="lines of earlier --json"
+    )
     parser.add_argument("--quiet", action="store_true", help="drop what Tracr prints")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="where the page goes")
@@ -325,12 +328,21 @@ def configurations(options: argparse.Namespace) -> Iterator[tuple[str, int, int,
             yield from ((name, size, length, False) for name in options.programs)
 
 
+def read_lines(file: Path) -> list[Line]:
+    """What --json wrote."""
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return [Line(**{**row, **{k: Side(**row[k]) for k in ("tracr", "tpir")}}) for row in rows]
+
+
 def main() -> None:
     options = arguments()
     load = [os.getloadavg()[0]]
-    lines: list[Line] = []
+    lines = [line for file in options.read for line in read_lines(file)]
+    known = {(line.program, line.vocabulary, line.length, line.timed) for line in lines}
     for name, size, length, timed in configurations(options):
         case = setup(TASKS[name], size, length, options.inputs)
+        if (name, len(case.vocabulary), length, timed) in known:
+            continue
         absent = Side(problem="not given")
         theirs = absent if options.tracr is None else tracr(case, timed, options)
         line = Line(
