@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from tpir.backends.transformer.budget import Budget
+from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.canonical import canonical
 from tpir.backends.transformer.legal import Legaliser
 from tpir.backends.transformer.plan import Plan
@@ -60,10 +61,11 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
     """
     order: Mapping[Node, int] = {node: k for k, node in enumerate(program.live)}
     firm: frozenset[Node] = frozenset()
+    cache = Cache(budget)
     for _ in range(MOST_ORDERS):
         program, new = canonical(legaliser, program, order)
         firm = frozenset(new[node] for node in firm if node in new)
-        planner = _planned(legaliser, program, budget, firm)
+        planner = _planned(legaliser, program, budget, cache, firm)
         order, firm = planner.order(), planner.firm
         made = (node for node in new.values() if not isinstance(node.type, Selector))
         places = [order[node] for node in made if node in order]
@@ -73,11 +75,11 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
 
 
 def _planned(
-    legaliser: Legaliser, program: Program, budget: Budget, firm: frozenset[Node]
+    legaliser: Legaliser, program: Program, budget: Budget, cache: Cache, firm: frozenset[Node]
 ) -> Planner:
     """A plan whose errors stay small: nodes are made firm where they would not."""
     while True:
-        planner = Planner(legaliser, program, budget, firm)
+        planner = Planner(legaliser, program, budget, cache, firm)
         planner.run()
         if not planner.wanted:
             return planner

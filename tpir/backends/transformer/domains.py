@@ -9,11 +9,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from tpir.backends.transformer.tables import affine_form
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Always, Map, Select, SelectorWidth
 from tpir.ir.program import Node
-from tpir.ir.types import Real, size_of, values_of
+from tpir.ir.types import Integer, Real, Type, size_of, values_of
 from tpir.ir.values import Key, Value, distinct, is_number, value_key
 from tpir.semantics.maps import ReluKernel
 
@@ -136,6 +137,9 @@ class Domains:
             if [*map(_keys, function.domains)] == [*map(_keys, known)]:
                 return function
             return Table.tabulate(known, function)
+        sums = _sums(function, node.type, known)
+        if sums is not None:
+            return Table(known, sums)
         results = [_evaluated(function, row) for row in product(*known)]
         kept = [r for r in results if not isinstance(r, Failure)]
         if not kept:
@@ -172,6 +176,21 @@ def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[
     columns = [grid.reshape(-1) for grid in np.meshgrid(*axes, indexing="ij")]
     best: list[int] = ReluKernel(function, Real()).argmax(columns).tolist()
     return tuple(best)
+
+
+def _sums(
+    function: Expression, result: Type, domains: tuple[Domain, ...]
+) -> tuple[int, ...] | None:
+    """A weighted sum of whole numbers for every row of its arguments; None if it is none."""
+    form = affine_form(function, len(domains))
+    whole = all(type(value) is int for domain in domains for value in domain)
+    if form is None or not whole or not isinstance(result, Integer):
+        return None
+    total = np.array(int(form[0]))
+    for domain, weight in zip(domains, form[1:], strict=True):
+        total = np.add.outer(total, int(weight) * np.array(domain, dtype=np.int64))
+    rows: list[int] = total.reshape(-1).tolist()
+    return tuple(rows)
 
 
 def _evaluated(expression: Expression, row: tuple[Value, ...]) -> Value | Failure:

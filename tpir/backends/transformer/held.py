@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tpir.backends.transformer.basis import IDENTITY, ROUNDING, Basis, Column, basis_of
+from tpir.backends.transformer.basis import IDENTITY, ROUNDING, Basis, Column
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.ir.program import Node
 from tpir.ir.types import number_bounds
@@ -18,19 +16,15 @@ Floats = NDArray[np.float64]
 class Held:
     """Coordinates that hold a basis of columns."""
 
-    def __init__(
-        self, name: str, columns: tuple[Column, ...], size: int, bare: Collection[Column] = ()
-    ) -> None:
-        self.name = name
-        self.basis: Basis = basis_of(columns, size, bare)
+    def __init__(self, name: str, basis: Basis) -> None:
+        self.name, self.basis = name, basis
         self.coordinates: list[Coordinate] = []
         self.bounds: tuple[float, float] | None = None
 
     @classmethod
     def number(cls, node: Node) -> Held:
         """One coordinate for a number of unlisted values."""
-        held = cls(node.name, (), 0)
-        held.basis = Basis(np.zeros((0, 1)), {IDENTITY: (0.0, np.ones(1))})
+        held = cls(node.name, Basis(np.zeros((0, 1)), {IDENTITY: (0.0, np.ones(1))}))
         held.bounds = number_bounds(node.type)
         return held
 

@@ -22,7 +22,7 @@ from tpir.ir.program import Node
 if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
-from tpir.backends.transformer.held import Held, are_whole, is_whole
+from tpir.backends.transformer.held import are_whole, is_whole
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Lined:
     def __init__(self, planner: Planner, node: Node, columns: tuple[Column, ...]) -> None:
         self.planner, self.node = planner, node
         self.firm = node in planner.firm
-        self.held = Held(node.name, columns, len(planner.domain(node)), planner.bare[node])
+        self.held = planner.held(node, columns)
 
     def build(
         self, line: Feature, points: Floats, codes: NDArray[np.intp], relative: float = 0.0

@@ -14,9 +14,6 @@ from tpir.backends.transformer.tables import (
     Line,
     Ridge,
     Ridges,
-    boxes_of,
-    gates_of,
-    line_of,
     separated,
 )
 from tpir.ir.program import Node
@@ -25,8 +22,7 @@ from tpir.ir.values import value_key
 if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
-from tpir.backends.transformer.budget import MOST_OFF
-from tpir.backends.transformer.held import affine_in, is_whole
+from tpir.backends.transformer.held import affine_in
 from tpir.backends.transformer.lined import Lined
 
 Floats = NDArray[np.float64]
@@ -82,8 +78,6 @@ class Mapped:
     def __init__(self, planner: Planner, node: Node) -> None:
         self.planner, self.node = planner, node
         self.lined: Lined | None = None
-        self.line: Line | None = None
-        self.ridges: Ridges | None = None
 
     def ask(self, columns: tuple[Column, ...]) -> None:
         """See Part."""
@@ -118,27 +112,15 @@ class Mapped:
         planner, node = self.planner, self.node
         self.lined = Lined(planner, node, others)
         values = self.lined.held.basis.rows[self.codes]
-        line = line_of(values)
-        gates = [] if self.lined.firm else gates_of(values)  # boxes are 0 or 1, gates are not
-        ridges = min([boxes_of(values), *gates], key=self._cost)
-        rounding = 4 * planner.budget.unit * line.largest
-        whole = line.largest < 1 / planner.budget.unit and is_whole(line.points, values)
-        if len(ridges.ridges) < line.units or (not whole and rounding > MOST_OFF):
-            self.ridges = ridges
-            for ridge in ridges.ridges:
-                for k, (operand, column) in enumerate(
-                    zip(node.operands, ridge.columns, strict=True)
-                ):
-                    if column is not None:
-                        planner.ask(operand, column, bare=k == ridge.gate)
+        self.form = planner.cache.table(values, firm=self.lined.firm)
+        if isinstance(self.form, Line):
+            for operand, column in zip(node.operands, self.form.columns, strict=True):
+                planner.ask(operand, column)
             return
-        self.line = line
-        for operand, column in zip(node.operands, line.columns, strict=True):
-            planner.ask(operand, column)
-
-    def _cost(self, ridges: Ridges) -> tuple[bool, tuple[int, int]]:
-        rounding = 4 * self.planner.budget.unit * ridges.rounds
-        return rounding > MOST_OFF, ridges.cost
+        for ridge in self.form.ridges:
+            for k, (operand, part) in enumerate(zip(node.operands, ridge.columns, strict=True)):
+                if part is not None:
+                    planner.ask(operand, part, bare=k == ridge.gate)
 
     def build(self) -> None:
         """See Part."""
@@ -146,14 +128,13 @@ class Mapped:
         self.read = {column: self._sum(*parts) for column, parts in self.sums.items()}
         if self.lined is None:
             return
-        if self.line is None:
-            assert self.ridges is not None
-            read = [(*self._input(ridge), ridge) for ridge in self.ridges.ridges]
-            self.lined.build_ridges(self.ridges.base, read)
+        if isinstance(self.form, Ridges):
+            read = [(*self._input(ridge), ridge) for ridge in self.form.ridges]
+            self.lined.build_ridges(self.form.base, read)
             return
-        parts = zip(self.node.operands, self.line.columns, strict=True)
+        parts = zip(self.node.operands, self.form.columns, strict=True)
         line = total([(self.planner.feature(o, c), 1.0) for o, c in parts])
-        self.lined.build(line, self.line.points.reshape(-1), self.codes.reshape(-1))
+        self.lined.build(line, self.form.points.reshape(-1), self.codes.reshape(-1))
 
     def _input(self, ridge: Ridge) -> tuple[Feature, Feature]:
         """What opens or closes a ridge, and what else it adds up."""

@@ -51,8 +51,7 @@ class Embedding:
 
     def ask(self, columns: tuple[Column, ...]) -> None:
         """See Part."""
-        size = len(self.planner.domain(self.node))
-        self.held = Held(self.node.name, columns, size, self.planner.bare[self.node])
+        self.held = self.planner.held(self.node, columns)
 
     def build(self) -> None:
         """See Part."""
@@ -101,7 +100,7 @@ class Copied:
             self.at_sink = [float(default or 0)]
             return
         domain = planner.domain(node)
-        self.held = Held(node.name, columns, len(domain), planner.bare[node])
+        self.held = planner.held(node, columns)
         place = {value_key(v): k for k, v in enumerate(domain)}
         keys = [place[value_key(v)] for v in planner.domain(values)]
         at_default = 0 if default is None else place[value_key(default)]

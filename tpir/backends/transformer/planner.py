@@ -16,7 +16,9 @@ from tpir.backends.transformer.arrangement import arrange
 from tpir.backends.transformer.attention import Attention, needs_order, scores_of
 from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import MOST_OFF, Budget, carried, noisy
+from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.features import Coordinate, Feature, total
+from tpir.backends.transformer.held import Held
 from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.maps import Mapped, Summed
 from tpir.backends.transformer.numbers import Count, Mean
@@ -57,9 +59,14 @@ class Planner:
     """Plans one legalised program."""
 
     def __init__(
-        self, legal: Legaliser, program: Program, budget: Budget, firm: frozenset[Node]
+        self,
+        legal: Legaliser,
+        program: Program,
+        budget: Budget,
+        cache: Cache,
+        firm: frozenset[Node],
     ) -> None:
-        self.budget, self.firm = budget, firm
+        self.budget, self.cache, self.firm = budget, cache, firm
         self.wanted: frozenset[Node] = frozenset()
         """What else has to be firm, as this plan is too inexact."""
         self.behind: dict[Node, frozenset[Node]] = {}
@@ -117,6 +124,11 @@ class Planner:
         if found is None:
             raise refusal(node, f"it is {node.type}, and too many values are possible")
         return found
+
+    def held(self, node: Node, columns: tuple[Column, ...]) -> Held:
+        """Coordinates for columns of a node, yet to be made."""
+        size = len(self.domain(node))
+        return Held(node.name, self.cache.basis(columns, size, self.bare[node]))
 
     def ask(self, node: Node, column: Column, *, bare: bool = False) -> None:
         """Say that a function of a node's value is needed; see ``basis_of`` for ``bare``."""
