@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from tpir.backends.transformer.domains import MAX_ROWS, Domains
+from tpir.backends.transformer.domains import MAX_ROWS, Codes, Domains
 from tpir.backends.transformer.fitting import fitted
 from tpir.backends.transformer.fusing import fused
 from tpir.backends.transformer.labels import labels_of
@@ -350,12 +350,14 @@ class Legaliser:
         pairs = {pair for _, term in terms for pair in term.blocks}
         keys = list(dict.fromkeys(k for k, _ in sorted(pairs, key=lambda p: p[0].name)))
         queries = list(dict.fromkeys(q for _, q in sorted(pairs, key=lambda p: p[1].name)))
+        folds = [[_folded(terms, n, side) for n in ns] for side, ns in enumerate((keys, queries))]
         sizes = [math.prod(len(self._finite(n)) for n in side) for side in (keys, queries)]
-        if max(sizes) > MAX_ROWS or math.prod(sizes) > MAX_PAIRS:
+        classes = [math.prod(int(fold.max()) + 1 for fold in side) for side in folds]
+        if max(sizes) > MAX_ROWS or math.prod(classes) > MAX_PAIRS:
             raise refusal(node, f"{selector.name} combines variables of {sizes} joint values")
-        matrix = self._joint(terms, keys, queries)
-        key, key_class = self._classes(node, keys, matrix, "_keys")
-        query, query_class = self._classes(node, queries, matrix.T, "_queries")
+        matrix = _joint(terms, keys, queries, folds)
+        key, key_class = self._classes(node, keys, matrix, folds[0], "_keys")
+        query, query_class = self._classes(node, queries, matrix.T, folds[1], "_queries")
         rows = []
         for value in values_of(query.type) or ():
             column = matrix[:, query_class.index(value)]
@@ -374,35 +376,57 @@ class Legaliser:
         place = DictIndex(values, tuple(range(len(values))), Argument(0))
         return self._map(node, place, node, suffix="_place")
 
-    def _joint(
-        self, terms: Polynomial, keys: list[Node], queries: list[Node]
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """The selector over joint values [keys, queries]."""
-        key_rows = list(product(*(range(len(self._finite(n))) for n in keys)))
-        query_rows = list(product(*(range(len(self._finite(n))) for n in queries)))
-        k, q = np.array(key_rows), np.array(query_rows)
-        count = np.zeros((len(k), len(q)), dtype=np.int64)
-        for coefficient, term in terms:
-            holds = np.ones(count.shape, dtype=bool)
-            for (key, query), block in term.blocks.items():
-                holds &= block[np.ix_(k[:, keys.index(key)], q[:, queries.index(query)])]
-            count += coefficient * holds
-        return count > 0
-
     def _classes(
-        self, node: Node, operands: list[Node], matrix: np.ndarray, suffix: str
+        self, node: Node, operands: list[Node], matrix: Bools, folds: list[Codes], suffix: str
     ) -> tuple[Node, list[Value]]:
         """A node of the class of joint values with equal rows of the matrix, and the classes."""
         _, classes = np.unique(matrix, axis=0, return_inverse=True)
         numbers: list[Value] = [int(c) for c in classes.reshape(-1)]
+        sizes = [int(fold.max()) + 1 for fold in folds]
+        places = np.ravel_multi_index(tuple(np.meshgrid(*folds, indexing="ij")), sizes).reshape(-1)
+        joint = [numbers[k] for k in places.tolist()]
         operands = [self._listed(n) for n in operands]
         domains = tuple(self._finite(n) for n in operands)
         typed = tuple(values_of(n.type) or () for n in operands)
         known = dict(
-            zip((tuple(map(value_key, row)) for row in product(*domains)), numbers, strict=True)
+            zip((tuple(map(value_key, row)) for row in product(*domains)), joint, strict=True)
         )
         results = tuple(known.get(tuple(map(value_key, row)), 0) for row in product(*typed))
         return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
+
+
+def _folded(terms: Polynomial, node: Node, side: int) -> Codes:
+    """A class for each value of a key (side 0) or query: what is in a block with one is with all.
+
+    They are numbered as they come.
+    """
+    blocks = [
+        block if side == 0 else block.T
+        for _, term in terms
+        for pair, block in term.blocks.items()
+        if pair[side] is node
+    ]
+    stacked = np.concatenate(blocks, axis=1)
+    _, first, codes = np.unique(stacked, axis=0, return_index=True, return_inverse=True)
+    rank: Codes = np.argsort(np.argsort(first))[codes.reshape(-1)]
+    return rank
+
+
+def _joint(
+    terms: Polynomial, keys: list[Node], queries: list[Node], folds: list[list[Codes]]
+) -> Bools:
+    """The selector over joint classes of values [keys, queries]."""
+    k, q = (
+        np.array(list(product(*(np.unique(fold, return_index=True)[1].tolist() for fold in side))))
+        for side in folds
+    )
+    count = np.zeros((len(k), len(q)), dtype=np.int64)
+    for coefficient, term in terms:
+        holds = np.ones(count.shape, dtype=bool)
+        for (key, query), block in term.blocks.items():
+            holds &= block[np.ix_(k[:, keys.index(key)], q[:, queries.index(query)])]
+        count += coefficient * holds
+    return count > 0
 
 
 def _summands(domain: Domain) -> list[tuple[Value, tuple[Value, ...]]]:
