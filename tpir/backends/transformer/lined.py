@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.budget import noisy
 from tpir.backends.transformer.features import Feature
+from tpir.backends.transformer.forms import refusal
 from tpir.backends.transformer.hinges import hinges
-from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Mlp, Unit
 from tpir.backends.transformer.switches import Switches
 from tpir.backends.transformer.tables import Ridge
