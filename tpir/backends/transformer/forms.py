@@ -32,6 +32,7 @@ from tpir.ir.expressions import (
 )
 from tpir.ir.functions import Domain, Relation
 from tpir.ir.ops import (
+    Aggregate,
     Always,
     And,
     Choose,
@@ -43,7 +44,7 @@ from tpir.ir.ops import (
     SelectorWidth,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Bool, Real, Selector, number_bounds, values_of
+from tpir.ir.types import Bool, Selector, number_bounds, values_of
 from tpir.ir.values import Value, sorted_values, value_key
 
 
@@ -134,19 +135,32 @@ class Forms:
             return self.map(node, _minimum(Argument(0), Literal(1)), count)
         terms = self.terms(node, selector)
         if len(terms) == 1 and terms[0][0] == 1:
-            return self.add(node, SelectorWidth(), self.conjunction(node, terms[0][1]))
+            return self._counted(node, self.conjunction(node, terms[0][1]))
         counts = [
-            self.add(node, SelectorWidth(), self.conjunction(node, t), suffix=f"_{k + 1}")
+            self._counted(node, self.conjunction(node, t), suffix=f"_{k + 1}")
             for k, (_, t) in enumerate(terms)
         ]
-        return self.weighted(node, [c for c, _ in terms], counts)
+        count = self.weighted(node, [c for c, _ in terms], counts, real=False)
+        self.domains.restrict(count, tuple(range(self.program.context + 1)))
+        return count
 
-    def weighted(self, node: Node, weights: Sequence[Value], counts: Sequence[Node]) -> Node:
-        """The sum of counts, each with its weight."""
-        if list(weights) == [1] and not isinstance(node.type, Real):
+    def _counted(self, node: Node, selector: Node, suffix: str = "") -> Node:
+        """How many keys a conjunction selects; of one position at most, a copy, which is exact."""
+        blocks = self.terms(node, selector)[0][1].blocks
+        if any(map(_is_one_position, blocks.items())):
+            true = self.map(node, Literal(True), suffix="_true")
+            found = self.add(node, Aggregate(False), selector, true, suffix=suffix + "_found")
+            return self.map(node, Unary(UnaryOp.INDICATOR, Argument(0)), found, suffix=suffix)
+        return self.add(node, SelectorWidth(), selector, suffix=suffix)
+
+    def weighted(
+        self, node: Node, weights: Sequence[Value], counts: Sequence[Node], real: bool
+    ) -> Node:
+        """The sum of counts, each with its weight; as a float where that is asked for."""
+        if list(weights) == [1] and not real:
             return counts[0]
         expression = weighted(weights)
-        if isinstance(node.type, Real):
+        if real:
             expression = Unary(UnaryOp.FLOAT, expression)
         return self.map(node, expression, *counts)
 
@@ -167,7 +181,12 @@ class Forms:
         return reduce(lambda a, b: self.add(node, And(), a, b, suffix="_and"), selectors)
 
     def having(self, node: Node, selector: Node, values: Node, keys: tuple[Value, ...]) -> Node:
-        """The selected keys whose value is one of some."""
+        """The selected keys whose value is one of some; of a function of positions, by position."""
+        if isinstance(values.op, Map) and [type(o.op) for o in values.operands] == [Indices]:
+            kept, table = {value_key(k) for k in keys}, self.domains.table(values)
+            values = values.operands[0]
+            made = zip(self.finite(values), table.results if table else (), strict=True)
+            keys = tuple(position for position, v in made if value_key(v) in kept)
         positions = values_of(self.indices().type) or ()
         listed = self.listed(values)
         place = dict(zip(map(value_key, self.finite(values)), self.finite(listed), strict=True))

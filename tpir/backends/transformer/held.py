@@ -29,7 +29,7 @@ class Held:
     @classmethod
     def number(cls, node: Node) -> Held:
         """One coordinate for a number of unlisted values."""
-        held = cls(node.name, (), 0)
+        held = cls(node.name, (), 1)
         held.basis = Basis(np.zeros((0, 1)), {IDENTITY: (0.0, np.ones(1))})
         held.bounds = number_bounds(node.type)
         return held

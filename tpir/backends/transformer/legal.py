@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from tpir.backends.transformer.domains import MAX_ROWS
+from tpir.backends.transformer.domains import MAX_ROWS, MAX_VALUES
 from tpir.backends.transformer.forms import Forms, refusal
-from tpir.backends.transformer.fusing import fused
+from tpir.backends.transformer.fusing import Fused, fused, without_fractions
 from tpir.backends.transformer.joint import conjunctive
 from tpir.backends.transformer.labels import labels_of
 from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.sums import Sums
-from tpir.backends.transformer.tables import weighted
+from tpir.backends.transformer.tables import affine_form, weighted
 from tpir.ir.expressions import (
     Argument,
     Binary,
@@ -22,9 +22,7 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
-from tpir.ir.functions import (
-    Table,
-)
+from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -41,8 +39,9 @@ from tpir.ir.ops import (
     offsets_of,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Selector, Width, values_of
+from tpir.ir.types import Selector, Width, number_bounds, values_of
 from tpir.ir.values import Value
+from tpir.semantics.observed import observed_numbers
 
 NOTHING = "<nothing>"
 """What stands for "no key was selected" where two heads are put together."""
@@ -63,6 +62,9 @@ class Legaliser:
         for node in self.program.live:
             operands = tuple(self.new[operand] for operand in node.operands)
             try:
+                if _tells_apart(node):
+                    pairs = zip(node.operands, operands, strict=True)
+                    operands = tuple(self._observed(old, new) for old, new in pairs)
                 self.new[node] = self._rewrite(node, operands)
             except Failure as failure:
                 raise refusal(node, f"it can fail: {failure.kind}") from failure
@@ -89,12 +91,28 @@ class Legaliser:
         ratio = ratio_of(node, self.new, self.program.causal)
         if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
             return mean
-        new = self.forms.add(node, node.op, *operands)
+        new, domains = self.forms.add(node, node.op, *operands), self.forms.domains
+        for operand in operands:
+            if isinstance(new.op, Map):
+                new = self._put_together(node, new, without_fractions(domains, new, operand))
         for operand in node.operands:
-            inner = self.new[operand]
-            if self._is_inner(operand) and (found := fused(self.forms.domains, new, inner)):
-                new = self.forms.add(node, Map(found.table), *found.operands)
+            if self._is_inner(operand):
+                new = self._put_together(node, new, fused(domains, new, self.new[operand]))
         return new
+
+    def _put_together(self, node: Node, new: Node, found: Fused | None) -> Node:
+        return new if found is None else self.forms.add(node, Map(found.table), *found.operands)
+
+    def _observed(self, old: Node, new: Node) -> Node:
+        """A number of too many values to list, as a map of those that occur on any input."""
+        if self.forms.domains(new) is not None or number_bounds(new.type) is None:
+            return new
+        values = observed_numbers(self.program, old, MAX_VALUES)
+        if values is None:
+            return new
+        seen = self.forms.map(old, Argument(0), new, suffix="_seen")
+        self.forms.domains.restrict(seen, values)
+        return seen
 
     def _is_inner(self, node: Node) -> bool:
         """Whether a node has a single reader."""
@@ -105,6 +123,9 @@ class Legaliser:
         if default is not None and self._is_nothing(node, chosen):
             return self.forms.map(node, Literal(default))
         if not isinstance(chosen.op, Choose):
+            mean = self.sums.mean(node, default, chosen, values)
+            if mean is not None:
+                return mean
             selector = conjunctive(self.forms, node, chosen)
             if isinstance(default, str) and self.forms.may_be_mean(selector, values):
                 return self._mean_or_word(node, default, selector, values)
@@ -170,6 +191,18 @@ class Legaliser:
         header = self.program.header
         first = offsets_of(Preference.FIRST, header.context, header.causal)
         return op.score is None and offsets_of(op.order, header.context, header.causal) == first
+
+
+def _tells_apart(node: Node) -> bool:
+    """Whether a node does more with numbers than to add multiples of them."""
+    if isinstance(node.op, Select):
+        return not isinstance(node.op.predicate, Always)
+    if not isinstance(node.op, Map):
+        return False
+    function = node.op.function
+    if isinstance(function, Table | ReluFunction):
+        return True
+    return affine_form(function, len(node.operands)) is None
 
 
 def _is_one(selector: Node) -> bool:

@@ -59,7 +59,8 @@ class Lined:
         points, values = points[first], values[first]
         error = self.planner.budget.error(line)
         off = np.abs(points) * relative if relative else np.full(len(points), error)
-        told_apart = bool((np.maximum(off[1:], off[:-1]) <= np.diff(points) / 4).all())
+        near = np.maximum(off[1:], off[:-1]) > np.diff(points) / 4
+        told_apart = not (near & (np.diff(values, axis=0) != 0).any(axis=1)).any()
         if not told_apart:
             self.planner.too_inexact(self.node, [line], TOO_ROUGH)
         if self.firm:

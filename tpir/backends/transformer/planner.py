@@ -192,7 +192,7 @@ class Planner:
         function = node.op.function
         if isinstance(function, Table | ReluFunction):
             return None
-        if len(node.operands) < 2 and self.domains(node) is not None:
+        if len(node.operands) < 2 and self.domains.table(node) is not None:
             return None
         for operand in node.operands:
             domain = self.domains(operand)
