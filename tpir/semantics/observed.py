@@ -9,13 +9,18 @@ from tpir.ir.functions import Relation, Table
 from tpir.ir.ops import Choose, Map, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, size_of
+from tpir.ir.values import Key, Value, sorted_values, value_key
 from tpir.semantics.columns import Column
 from tpir.semantics.interpreter import Interpreter
 from tpir.semantics.machine import State
+from tpir.semantics.program_space import space_of
 from tpir.semantics.reach_heads import exists
 from tpir.semantics.reachable import MAX_VALUES, Bools, Facts, add_fact
 from tpir.semantics.selection import CELLS, HardSelection, dense
 from tpir.semantics.space import InputSpace
+
+MAX_PAIRS = 2**25
+"""Numbers are not observed where inputs times length squared is more than this."""
 
 MAX_ROWS = 2**20
 """Tables of more rows are not watched."""
@@ -31,6 +36,30 @@ def observed_facts(program: Program, space: InputSpace) -> Facts:
         for node in program.live:
             _observe(facts, node, states, (length, tokens.shape[1]))
     return facts
+
+
+def observed_numbers(program: Program, node: Node, most: int) -> tuple[Value, ...] | None:
+    """The values of a sequence of numbers on the inputs of a program, in order.
+
+    None where the program has too many inputs to run them all, or the node more than ``most``
+    values.
+    """
+    space = space_of(program)
+    pairs = sum(n * length**2 for length, n in space.count_by_length().items())
+    if pairs > MAX_PAIRS:
+        return None
+    interpreter, found = Interpreter(program), dict[Key, Value]()
+    for _, tokens in space.batches(max(1, CELLS // max(space.lengths()) ** 2)):
+        state = interpreter.machine(tokens).state(node)
+        assert isinstance(state, Column)
+        codes, tags = state.data.ravel(), None if state.tags is None else state.tags.ravel()
+        rows = codes.reshape(1, -1) if tags is None else np.stack([codes, tags])
+        different = np.unique(rows, axis=1)
+        column = Column(node.type, different[:1], None if tags is None else different[1:])
+        found |= {value_key(v): v for row in column.decode(different.shape[1]) for v in row}
+        if len(found) > most:
+            return None
+    return sorted_values(tuple(found.values()))
 
 
 def _observe(facts: Facts, node: Node, states: dict[Node, State], shape: tuple[int, int]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Codes
 from tpir.backends.transformer.fitting import fitted
-from tpir.backends.transformer.legal import Legaliser, refusal
+from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.tables import affine_form
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import Argument, Failure, renumbered
@@ -25,21 +25,21 @@ from tpir.ir.values import Value, distinct, value_key
 
 
 def canonical(
-    legal: Legaliser, program: Program, order: Mapping[Node, int]
+    forms: Forms, program: Program, order: Mapping[Node, int]
 ) -> tuple[Program, Mapping[Node, Node]]:
     """The legalised program again, nodes in order of ``order``; and its node for each old one.
 
-    Operands must not come after users. ``legal`` then makes nodes for the new program.
+    Operands must not come after users. ``forms`` then makes nodes for the new program.
     """
-    rewriter = _Rewriter(legal, program, order)
+    rewriter = _Rewriter(forms, program, order)
     return rewriter.run(), rewriter.new
 
 
 class _Rewriter:
-    def __init__(self, legal: Legaliser, program: Program, order: Mapping[Node, int]) -> None:
-        self.legal, self.program = legal, program
+    def __init__(self, forms: Forms, program: Program, order: Mapping[Node, int]) -> None:
+        self.forms, self.program = forms, program
         self.nodes = sorted(program.live, key=lambda node: order[node])
-        self.builder = legal.builder = Builder(program.header, share=True)
+        self.builder = forms.builder = Builder(program.header, share=True)
         self.tokens = self.builder.add(Tokens(), name="tokens")
         self.indices = self.builder.add(Indices(), name="indices")
         self.new: dict[Node, Node] = {}
@@ -51,14 +51,14 @@ class _Rewriter:
         for node in self.nodes:
             try:
                 found = self._rewritten(node)
-                self.legal.domains(found)
+                self.forms.domains(found)
             except Failure as failure:  # it always does, as is seen once maps are put together
                 raise refusal(node, f"it can fail: {failure.kind}") from failure
             self.new[node] = found
             self._placed(found)
-            known = self.legal.domains.restricted.get(node)
+            known = self.forms.domains.restricted.get(node)
             if known is not None:
-                self.legal.domains.restrict(found, known)
+                self.forms.domains.restrict(found, known)
         outputs = {name: self.new[node] for name, node in self.program.outputs.items()}
         return self.builder.build(outputs)
 
@@ -84,7 +84,7 @@ class _Rewriter:
 
     def _constant(self, node: Node) -> Node | None:
         """The one value that a node can have; None if there are more."""
-        domain = self.legal.domains(node)
+        domain = self.forms.domains(node)
         if domain is None or len(domain) > 1:
             return None
         (value,) = domain
@@ -98,7 +98,7 @@ class _Rewriter:
     def _fused(self, node: Node, op: Map, operands: tuple[Node, ...]) -> Node | None:
         """A map that reads a variable several times as one that reads it once."""
         table = self._table(node, operands)
-        roots = [self.legal.domains.root(operand) for operand in operands]
+        roots = [self.forms.domains.root(operand) for operand in operands]
         if table is None or any(root is None for root in roots):
             return None
         found = [root for root in roots if root is not None]
@@ -111,7 +111,7 @@ class _Rewriter:
             self._axis(variable, [(k, c) for k, (v, c) in enumerate(found) if v is variable])
             for variable in sorted(variables, key=lambda v: self.place[v])
         ]
-        sizes = [len(self.legal.domains(axis) or ()) for axis, _ in axes]
+        sizes = [len(self.forms.domains(axis) or ()) for axis, _ in axes]
         if math.prod(sizes) > MAX_ROWS or any(values_of(a.type) is None for a, _ in axes):
             return None
         places = [codes[0] for _, codes in found]
@@ -124,13 +124,13 @@ class _Rewriter:
         results = tuple(table.results[k] for k in wanted.tolist())
         if isinstance(node.type, Real) != isinstance(type_of_values(results), Real):
             return None
-        domains = tuple(self.legal.domains(axis) or () for axis, _ in axes)
+        domains = tuple(self.forms.domains(axis) or () for axis, _ in axes)
         return self._add(node, Map(Table(domains, results)), tuple(axis for axis, _ in axes))
 
     def _table(self, node: Node, operands: tuple[Node, ...]) -> Table | None:
         """A map over the values of its new operands, which may come in another order."""
-        old = self.legal.domains.table(node)
-        domains = [self.legal.domains(operand) for operand in operands]
+        old = self.forms.domains.table(node)
+        domains = [self.forms.domains(operand) for operand in operands]
         if old is None or any(domain is None for domain in domains):
             return None
         rows = np.arange(len(old.results)).reshape([len(domain) for domain in old.domains])
@@ -148,7 +148,7 @@ class _Rewriter:
         if len(first) == len(stacked) or values_of(variable.type) is None:
             return variable, dict(read)
         rank = np.argsort(np.argsort(first))
-        domain = self.legal.domains(variable) or ()
+        domain = self.forms.domains(variable) or ()
         results: tuple[Value, ...] = tuple(rank[classes.reshape(-1)].tolist())
         name = f"{variable.name}_class"
         op = fitted(Map(Table((domain,), results)), (variable,))

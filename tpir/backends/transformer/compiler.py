@@ -9,6 +9,7 @@ import torch
 from tpir.backends.transformer.budget import Budget
 from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.canonical import canonical
+from tpir.backends.transformer.forms import Forms
 from tpir.backends.transformer.legal import Legaliser
 from tpir.backends.transformer.plan import Plan
 from tpir.backends.transformer.planner import Planner
@@ -31,7 +32,7 @@ def compile_transformer(
     """
     budget = Budget("float64" if dtype is torch.float64 else "float32")
     legaliser = Legaliser(program)
-    plan = _ordered_plan(legaliser, legaliser.run(), budget)
+    plan = _ordered_plan(legaliser.forms, legaliser.run(), budget)
     tensors = tensors_of(plan, len(program.vocabulary), program.context, budget.gap)
     return TransformerCheckpoint(
         {name: torch.tensor(array, dtype=dtype) for name, array in tensors.state.items()},
@@ -54,7 +55,7 @@ def compile_transformer(
     )
 
 
-def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Plan:
+def _ordered_plan(forms: Forms, program: Program, budget: Budget) -> Plan:
     """A plan that does not depend on the order in which nodes and operands were written.
 
     Tables whose arguments come in another order than they are made in are made again, in theirs.
@@ -63,9 +64,9 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
     firm: frozenset[Node] = frozenset()
     cache = Cache(budget)
     for _ in range(MOST_ORDERS):
-        program, new = canonical(legaliser, program, order)
+        program, new = canonical(forms, program, order)
         firm = frozenset(new[node] for node in firm if node in new)
-        planner = _planned(legaliser, program, budget, cache, firm)
+        planner = _planned(forms, program, budget, cache, firm)
         order, firm = planner.order(), planner.firm
         made = (node for node in new.values() if not isinstance(node.type, Selector))
         places = [order[node] for node in made if node in order]
@@ -75,11 +76,11 @@ def _ordered_plan(legaliser: Legaliser, program: Program, budget: Budget) -> Pla
 
 
 def _planned(
-    legaliser: Legaliser, program: Program, budget: Budget, cache: Cache, firm: frozenset[Node]
+    forms: Forms, program: Program, budget: Budget, cache: Cache, firm: frozenset[Node]
 ) -> Planner:
     """A plan whose errors stay small: nodes are made firm where they would not."""
     while True:
-        planner = Planner(legaliser, program, budget, cache, firm)
+        planner = Planner(forms, program, budget, cache, firm)
         planner.run()
         if not planner.wanted:
             return planner

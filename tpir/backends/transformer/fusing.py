@@ -1,7 +1,9 @@
 """Tables that only one other table reads become part of it, where that takes no more units.
 
 A table takes an MLP, and one that reads it a later one: ``a and b and c`` would take two blocks. As
-one table of three arguments it takes one hidden unit.
+one table of three arguments it takes one hidden unit. Tables of real numbers become part of all
+tables that read them: what can be told from fractions can be told from the whole numbers that they
+are made of, exactly.
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ from tpir.backends.transformer.tables import affine_form, boxes_of, gates_of, li
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
-from tpir.ir.types import values_of
+from tpir.ir.types import Real, type_of_values, values_of
 from tpir.ir.values import Value, distinct, value_key
 
 MOST_ROWS = 256
 """The largest table that is put together."""
+
+MOST_REAL_ROWS = 2**13
+"""The same where real numbers are left out so."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,57 @@ def fused(domains: Domains, node: Node, inner: Node) -> Fused | None:
     outer_table, inner_table = _table(domains, node), _table(domains, inner)
     if outer_table is None or inner_table is None or len(inner.operands) < 2:
         return None
-    operands = tuple(dict.fromkeys([*node.operands, *inner.operands]))
-    operands = tuple(operand for operand in operands if operand is not inner)
+    found = _together(domains, node, outer_table, inner, inner_table, MOST_ROWS)
+    if found is None or _units(found.table) > _units(outer_table) + _units(inner_table):
+        return None
+    return found
+
+
+def without_fractions(domains: Domains, node: Node, inner: Node) -> Fused | None:
+    """A map of real numbers, as a map of what they are made of; None if they are no table.
+
+    Whole numbers are exact in weights, and so is what is told from them; fractions are rounded.
+    """
+    outer_table, inner_table = domains.table(node), _table_of_reals(domains, inner)
+    if outer_table is None or inner_table is None or _adds_up(node):
+        return None
+    found = _together(domains, node, outer_table, inner, inner_table, MOST_REAL_ROWS)
+    same = found is not None and type_of_values(found.table.results)
+    return found if isinstance(same, Real) == isinstance(node.type, Real) else None
+
+
+def _together(
+    domains: Domains, node: Node, outer: Table, inner_node: Node, inner: Table, most: int
+) -> Fused | None:
+    """Two tables as one; None if it has more than ``most`` rows."""
+    operands = tuple(dict.fromkeys([*node.operands, *inner_node.operands]))
+    operands = tuple(operand for operand in operands if operand is not inner_node)
     listed = [domains(operand) or () for operand in operands]
-    if math.prod(map(len, listed)) > MOST_ROWS or any(values_of(o.type) is None for o in operands):
+    if math.prod(map(len, listed)) > most or any(values_of(o.type) is None for o in operands):
         return None
     places = dict(zip(operands, np.indices(list(map(len, listed))), strict=True))
-    code = {value_key(v): k for k, v in enumerate(domains(inner) or ())}
-    codes = np.array([code[value_key(v)] for v in inner_table.results])
-    places[inner] = codes.reshape(_shape(inner_table))[tuple(places[o] for o in inner.operands)]
-    rows = np.arange(len(outer_table.results)).reshape(_shape(outer_table))
+    code = {value_key(v): k for k, v in enumerate(domains(inner_node) or ())}
+    codes = np.array([code.get(value_key(v), 0) for v in inner.results])
+    places[inner_node] = codes.reshape(_shape(inner))[tuple(places[o] for o in inner_node.operands)]
+    rows = np.arange(len(outer.results)).reshape(_shape(outer))
     wanted = rows[tuple(places[operand] for operand in node.operands)].reshape(-1)
-    table = Table(tuple(listed), tuple(outer_table.results[k] for k in wanted.tolist()))
-    before = _units(outer_table) + _units(inner_table)
-    return Fused(table, operands) if _units(table) <= before else None
+    return Fused(Table(tuple(listed), tuple(outer.results[k] for k in wanted.tolist())), operands)
+
+
+def _table_of_reals(domains: Domains, node: Node) -> Table | None:
+    """A map that gives real numbers, and reads listed values."""
+    if not isinstance(node.op, Map) or not isinstance(node.type, Real) or _adds_up(node):
+        return None
+    return domains.table(node)
+
+
+def _adds_up(node: Node) -> bool:
+    """Whether a map adds multiples of several operands, which takes no table."""
+    assert isinstance(node.op, Map)
+    function = node.op.function
+    if len(node.operands) < 2 or isinstance(function, Table | ReluFunction):
+        return False
+    return affine_form(function, len(node.operands)) is not None
 
 
 def _table(domains: Domains, node: Node) -> Table | None:

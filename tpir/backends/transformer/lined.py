@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.budget import noisy
 from tpir.backends.transformer.features import Feature
+from tpir.backends.transformer.forms import refusal
 from tpir.backends.transformer.hinges import hinges
-from tpir.backends.transformer.legal import refusal
 from tpir.backends.transformer.plan import Mlp, Unit
 from tpir.backends.transformer.switches import Switches
 from tpir.backends.transformer.tables import Ridge
@@ -59,7 +59,8 @@ class Lined:
         points, values = points[first], values[first]
         error = self.planner.budget.error(line)
         off = np.abs(points) * relative if relative else np.full(len(points), error)
-        told_apart = bool((np.maximum(off[1:], off[:-1]) <= np.diff(points) / 4).all())
+        near = np.maximum(off[1:], off[:-1]) > np.diff(points) / 4
+        told_apart = not (near & (np.diff(values, axis=0) != 0).any(axis=1)).any()
         if not told_apart:
             self.planner.too_inexact(self.node, [line], TOO_ROUGH)
         if self.firm:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tpir.backends.transformer.basis import Column
 from tpir.backends.transformer.features import Coordinate, Feature, total
-from tpir.backends.transformer.legal import refusal
+from tpir.backends.transformer.forms import refusal
 from tpir.backends.transformer.tables import (
     Line,
     Ridge,

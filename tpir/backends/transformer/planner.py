@@ -18,8 +18,8 @@ from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import MOST_OFF, Budget, carried, noisy
 from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.features import Coordinate, Feature, total
+from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.held import Held
-from tpir.backends.transformer.legal import Legaliser, refusal
 from tpir.backends.transformer.maps import Mapped, Summed
 from tpir.backends.transformer.numbers import Count, Mean
 from tpir.backends.transformer.parts import Copied, Embedding, Part, slot_of_head
@@ -60,7 +60,7 @@ class Planner:
 
     def __init__(
         self,
-        legal: Legaliser,
+        forms: Forms,
         program: Program,
         budget: Budget,
         cache: Cache,
@@ -71,17 +71,17 @@ class Planner:
         """What else has to be firm, as this plan is too inexact."""
         self.behind: dict[Node, frozenset[Node]] = {}
         """For each count the counts that make it inexact."""
-        self.legal = legal
+        self.forms = forms
         self.program = program
-        self.domains = legal.domains
+        self.domains = forms.domains
         self.plan = Plan()
-        self.tokens = legal.builder.add(Tokens(), name="tokens")
-        self.indices = legal.builder.add(Indices(), name="indices")
+        self.tokens = forms.builder.add(Tokens(), name="tokens")
+        self.indices = forms.builder.add(Indices(), name="indices")
         self.columns: dict[Node, dict[Column, None]] = {}
         self.bare: defaultdict[Node, set[Column]] = defaultdict(set)
         self.parts: dict[Node, Part] = {}
         everything = [self.indices, self.indices]
-        self.everything = legal.builder.add(Select(Always(True)), everything, name="everything")
+        self.everything = forms.builder.add(Select(Always(True)), everything, name="everything")
         self.attention: dict[object, Attention] = {}
         if self._needs_bos():
             self.plan.bos = Coordinate("bos", 0, at_bos=1.0)
@@ -195,7 +195,7 @@ class Planner:
             case SelectorWidth():
                 return self._count(node)
             case Aggregate():
-                return self._mean(node) if self.legal.is_mean(node) else Copied(self, node)
+                return self._mean(node) if self.forms.is_mean(node) else Copied(self, node)
         raise refusal(node, "it has no place in a Transformer")
 
     def _affine_form(self, node: Node) -> tuple[float, ...] | None:
@@ -204,7 +204,7 @@ class Planner:
         function = node.op.function
         if isinstance(function, Table | ReluFunction):
             return None
-        if len(node.operands) < 2 and self.domains(node) is not None:
+        if len(node.operands) < 2 and self.domains.table(node) is not None:
             return None
         for operand in node.operands:
             domain = self.domains(operand)
@@ -242,7 +242,7 @@ class Planner:
         self, user: Node, selector: Node, choice: Node | None, *, counts: bool = False
     ) -> Attention:
         """The head that selects so; shared with others that do."""
-        terms = self.legal.terms(user, selector)
+        terms = self.forms.terms(user, selector)
         term = terms[0][1] if terms else None
         if choice is not None and not needs_order(choice, term):
             choice = None
