@@ -88,5 +88,7 @@ def normal_program(noise: Random) -> Program:
     maker = _Maker(noise)
     for _ in range(noise.randint(1, 4)):
         step = noise.choice((maker.count, maker.copy, maker.table))
-        maker.made.append(step())
+        node = step()
+        if node not in maker.made:
+            maker.made.append(node)
     return maker.builder.build({"out": maker.made[-1]})
