@@ -141,7 +141,6 @@ class Forms:
             for k, (_, t) in enumerate(terms)
         ]
         count = self.weighted(node, [c for c, _ in terms], counts, real=False)
-        self.domains.restrict(count, tuple(range(self.program.context + 1)))
         return count
 
     def _counted(self, node: Node, selector: Node, suffix: str = "") -> Node:
