@@ -32,3 +32,11 @@ def test_nothing_is_said_of_too_many_values_or_inputs() -> None:
     assert observed_numbers(made, made.outputs["y"], 3) is None
     large = program(40)
     assert observed_numbers(large, large.outputs["y"], 10**9) is None
+
+
+def test_whole_numbers_among_them_stay_whole() -> None:
+    text = "n = length; y = 1 / n if n > 1 else n;"
+    made = tpir.parse(text, vocabulary="a", context=3)
+    found = observed_numbers(made, made.outputs["y"], 10)
+    assert found is not None
+    assert {(type(x), x) for x in found} == {(float, 1 / 3), (float, 0.5), (int, 1)}

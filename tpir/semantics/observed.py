@@ -39,7 +39,7 @@ def observed_facts(program: Program, space: InputSpace) -> Facts:
 
 
 def observed_numbers(program: Program, node: Node, most: int) -> tuple[Value, ...] | None:
-    """The values of a sequence of numbers on the inputs of a program, in order.
+    """The values of a sequence of numbers on the inputs of a program, sorted.
 
     None where the program has too many inputs to run them all, or the node more than ``most``
     values.
@@ -55,7 +55,9 @@ def observed_numbers(program: Program, node: Node, most: int) -> tuple[Value, ..
         codes, tags = state.data.ravel(), None if state.tags is None else state.tags.ravel()
         rows = codes.reshape(1, -1) if tags is None else np.stack([codes, tags])
         different = np.unique(rows, axis=1)
-        column = Column(node.type, different[:1], None if tags is None else different[1:])
+        column = Column(
+            node.type, different[:1], None if tags is None else different[1:].astype(np.uint8)
+        )
         found |= {value_key(v): v for row in column.decode(different.shape[1]) for v in row}
         if len(found) > most:
             return None

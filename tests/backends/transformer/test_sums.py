@@ -10,6 +10,10 @@ import tpir
 from tests.examples.oracles import EXAMPLES
 from tests.examples.test_examples import FILES
 from tpir.equiv.verdict import Answer
+from tpir.ir.builder import Builder
+from tpir.ir.expressions import Argument
+from tpir.ir.ops import Aggregate, Always, Map, Select, Tokens
+from tpir.ir.program import Header
 from tpir.models.transformer_predict import predict
 from tpir.semantics.interpreter import run_many
 
@@ -80,3 +84,20 @@ def test_counts_by_the_share_of_a_first_token_stay_exact(name: str) -> None:
     inputs = [("$", *noise.choices(others, k=length)) for length in lengths]
     expected = [outcome.values for outcome in run_many(program, inputs)]
     assert [dict(found) for found in predict(weights, inputs)] == expected
+
+
+def test_a_sum_of_one_truth_value_is_a_number() -> None:
+    text = 'y = aggregate_sum(first(select(tokens, tokens, ==)), tokens == "a");'
+    program = tpir.parse(text, vocabulary=["a", "b"], context=3)
+    verdict = tpir.check(program, tpir.compile(program, target="transformer"))
+    assert verdict.answer is Answer.PROVED, str(verdict)
+
+
+def test_a_table_of_truth_values_among_others_still_has_a_mean() -> None:
+    builder = Builder(Header(vocabulary=(False, True), context=3))
+    tokens = builder.add(Tokens())
+    every = builder.add(Select(Always(True)), [tokens, tokens])
+    same = builder.add(Map(Argument(0)), [tokens, tokens])
+    program = builder.build({"y": builder.add(Aggregate(0), [every, same])})
+    verdict = tpir.check(program, tpir.compile(program, target="transformer"))
+    assert verdict.answer is Answer.PROVED, str(verdict)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tpir.backends.transformer.domains import MAX_ROWS, Codes
-from tpir.backends.transformer.fitting import fitted
+from tpir.backends.transformer.fitting import fitted, keeps_kind
 from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.tables import affine_form
 from tpir.ir.builder import Builder
@@ -20,7 +20,7 @@ from tpir.ir.expressions import Argument, Failure, renumbered
 from tpir.ir.functions import ReluFunction, Table, codes_of
 from tpir.ir.ops import Aggregate, Always, Indices, Map, Op, Select, SelectorWidth, Tokens
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Real, type_of_values, values_of
+from tpir.ir.types import Real, values_of
 from tpir.ir.values import Value, distinct, value_key
 
 
@@ -122,7 +122,7 @@ class _Rewriter:
         rows = np.arange(len(table.results)).reshape([len(d) for d in table.domains])
         wanted = np.broadcast_to(rows[tuple(places)], sizes).reshape(-1)
         results = tuple(table.results[k] for k in wanted.tolist())
-        if isinstance(node.type, Real) != isinstance(type_of_values(results), Real):
+        if not keeps_kind(node, results):
             return None
         domains = tuple(self.forms.domains(axis) or () for axis, _ in axes)
         return self._add(node, Map(Table(domains, results)), tuple(axis for axis, _ in axes))

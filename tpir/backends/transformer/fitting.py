@@ -23,7 +23,7 @@ from tpir.ir.ops import (
     Select,
 )
 from tpir.ir.program import Node
-from tpir.ir.types import values_of
+from tpir.ir.types import Bool, Real, type_of_values, values_of
 from tpir.ir.values import Value, value_key
 
 
@@ -69,6 +69,12 @@ def fitted(op: Op, operands: tuple[Node, ...]) -> Op:
             )
             return replace(op, score=ScoreTable(new_queries, new_keys, matrix))
     return op
+
+
+def keeps_kind(node: Node, results: tuple[Value, ...]) -> bool:
+    """Whether a table of these results can stand for a node: truth values alone have no mean."""
+    made = type_of_values(results)
+    return all(isinstance(made, kind) == isinstance(node.type, kind) for kind in (Real, Bool))
 
 
 def _fitted_weights(weights: FeatureWeights, values: Domain | None) -> FeatureWeights:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tpir.backends.transformer.domains import Domains
+from tpir.backends.transformer.fitting import keeps_kind
 from tpir.backends.transformer.tables import affine_form, boxes_of, gates_of, line_of
 from tpir.ir.functions import ReluFunction, Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
-from tpir.ir.types import Real, type_of_values, values_of
+from tpir.ir.types import Real, values_of
 from tpir.ir.values import Value, distinct, value_key
 
 MOST_ROWS = 256
@@ -58,15 +59,13 @@ def without_fractions(domains: Domains, node: Node, inner: Node) -> Fused | None
     outer_table, inner_table = domains.table(node), _table_of_reals(domains, inner)
     if outer_table is None or inner_table is None or _adds_up(node):
         return None
-    found = _together(domains, node, outer_table, inner, inner_table, MOST_REAL_ROWS)
-    same = found is not None and type_of_values(found.table.results)
-    return found if isinstance(same, Real) == isinstance(node.type, Real) else None
+    return _together(domains, node, outer_table, inner, inner_table, MOST_REAL_ROWS)
 
 
 def _together(
     domains: Domains, node: Node, outer: Table, inner_node: Node, inner: Table, most: int
 ) -> Fused | None:
-    """Two tables as one; None if it has more than ``most`` rows."""
+    """Two tables as one; None if it has more than ``most`` rows, or no results like the node's."""
     operands = tuple(dict.fromkeys([*node.operands, *inner_node.operands]))
     operands = tuple(operand for operand in operands if operand is not inner_node)
     listed = [domains(operand) or () for operand in operands]
@@ -78,7 +77,8 @@ def _together(
     places[inner_node] = codes.reshape(_shape(inner))[tuple(places[o] for o in inner_node.operands)]
     rows = np.arange(len(outer.results)).reshape(_shape(outer))
     wanted = rows[tuple(places[operand] for operand in node.operands)].reshape(-1)
-    return Fused(Table(tuple(listed), tuple(outer.results[k] for k in wanted.tolist())), operands)
+    results = tuple(outer.results[k] for k in wanted.tolist())
+    return Fused(Table(tuple(listed), results), operands) if keeps_kind(node, results) else None
 
 
 def _table_of_reals(domains: Domains, node: Node) -> Table | None:
