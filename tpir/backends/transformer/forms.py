@@ -140,8 +140,7 @@ class Forms:
             self._counted(node, self.conjunction(node, t), suffix=f"_{k + 1}")
             for k, (_, t) in enumerate(terms)
         ]
-        count = self.weighted(node, [c for c, _ in terms], counts, real=False)
-        return count
+        return self.weighted(node, [c for c, _ in terms], counts, real=False)
 
     def _counted(self, node: Node, selector: Node, suffix: str = "") -> Node:
         """How many keys a conjunction selects; of one position at most, a copy, which is exact."""
