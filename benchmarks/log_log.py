@@ -50,11 +50,11 @@ def draw(
     title: str,
     x_label: str,
     y_text: Callable[[float], str],
-    beyond: str,
+    beyond: str | None = None,
 ) -> str:
     """A panel for each title, in it a line for each name. ``colours`` are those of the names.
 
-    ``beyond`` says in the legend what is beyond the picture.
+    ``beyond`` says in the legend what is beyond the picture, if anything is.
     """
     axes = _axes(panels, x_label, y_text)
     rows = math.ceil(len(panels) / COLUMNS)
@@ -88,14 +88,15 @@ def _axes(
     return Axes(x_label, y_text, (x_low, max(x_high, x_low + 1)), (y_low, max(y_high, y_low + 1)))
 
 
-def _legend(colours: Mapping[str, str], beyond: str) -> Iterator[str]:
+def _legend(colours: Mapping[str, str], beyond: str | None) -> Iterator[str]:
     x = LEFT
     for name, colour in colours.items():
         yield f'<path d="M {x:.1f} 20 h 22" stroke="{colour}" stroke-width="2"/>'
         yield _text(x + 28, 24, name)
         x += 28 + 6 * len(name) + 16
-    yield f'<path d="M {x:.1f} 24 h 8 l -4 -8 z" fill="#333333"/>'
-    yield _text(x + 14, 24, beyond)
+    if beyond is not None:
+        yield f'<path d="M {x:.1f} 24 h 8 l -4 -8 z" fill="#333333"/>'
+        yield _text(x + 14, 24, beyond)
 
 
 def _frame(axes: Axes, name: str) -> Iterator[str]:
