@@ -62,6 +62,17 @@ def without_fractions(domains: Domains, node: Node, inner: Node) -> Fused | None
     return _together(domains, node, outer_table, inner, inner_table, MOST_REAL_ROWS)
 
 
+def without_sum(domains: Domains, node: Node, inner: Node) -> Fused | None:
+    """A map that reads a sum, as a map of what is added up; None if it would have too many rows.
+
+    A table reads a class of a sum, which takes an MLP, but of a count alone it is looked up so.
+    """
+    outer_table, inner_table = domains.table(node), domains.table(inner)
+    if outer_table is None or inner_table is None or not _adds_up(inner):
+        return None
+    return _together(domains, node, outer_table, inner, inner_table, MOST_ROWS)
+
+
 def _together(
     domains: Domains, node: Node, outer: Table, inner_node: Node, inner: Table, most: int
 ) -> Fused | None:
@@ -90,9 +101,10 @@ def _table_of_reals(domains: Domains, node: Node) -> Table | None:
 
 def _adds_up(node: Node) -> bool:
     """Whether a map adds multiples of several operands, which takes no table."""
-    assert isinstance(node.op, Map)
+    if not isinstance(node.op, Map) or len(node.operands) < 2:
+        return False
     function = node.op.function
-    if len(node.operands) < 2 or isinstance(function, Table | ReluFunction):
+    if isinstance(function, Table | ReluFunction):
         return False
     return affine_form(function, len(node.operands)) is not None
 

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from tpir.backends.transformer.forms import Forms, refusal
+from tpir.backends.transformer.fusing import without_sum
 from tpir.backends.transformer.selection import Polynomial
 from tpir.backends.transformer.tables import affine_form
 from tpir.ir.functions import Domain, ReluFunction, Table
@@ -160,7 +161,12 @@ class Sums:
         if sums is None or len(sums) * len(counts) > MOST_MEANS:
             return None
         table = Table.tabulate((sums, counts), partial(_mean, default))
-        return self.forms.add(node, Map(table), total, count)
+        made = self.forms.add(node, Map(table), total, count)
+        for part in (total, count):
+            found = without_sum(self.forms.domains, made, part)
+            if found is not None:
+                made = self.forms.add(node, Map(found.table), *found.operands)
+        return made
 
 
 def _summands(domain: Domain) -> list[tuple[Value, tuple[Value, ...]]]:
