@@ -24,6 +24,7 @@ from tpir.backends.transformer.selection import (
     Selections,
     TooManyTerms,
 )
+from tpir.backends.transformer.summands import summands
 from tpir.backends.transformer.tables import affine_form, weighted
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
@@ -295,7 +296,7 @@ class Legaliser:
         if len(domain) > MOST_SUMMANDS and not all(isinstance(v, int) for v in domain):
             raise refusal(node, f"it adds up {values.name}, {len(domain)} different fractions")
         counts, weights = [], []
-        for weight, keys in _summands(domain):
+        for weight, keys in summands(domain):
             every = len(keys) == len(domain)
             chosen = selector if every else self._having(node, selector, values, keys)
             counts.append(self._width(node, chosen))
@@ -403,27 +404,6 @@ class Legaliser:
         )
         results = tuple(known.get(tuple(map(value_key, row)), 0) for row in product(*typed))
         return self._add(node, Map(Table(typed, results)), *operands, suffix=suffix), numbers
-
-
-def _summands(domain: Domain) -> list[tuple[Value, tuple[Value, ...]]]:
-    """Weights, and values of which keys are counted: a sum is that of the weighted counts.
-
-    Value by value, or for whole numbers bit by bit where that takes fewer counts.
-    """
-    by_value: dict[float, list[Value]] = {}
-    for value in domain:
-        if value:
-            by_value.setdefault(float(value), []).append(value)
-    single = [(keys[0], tuple(keys)) for keys in by_value.values()]
-    if not all(isinstance(v, int) for v in domain):
-        return single
-    base = min(0, *map(int, domain), 0)
-    found: list[tuple[Value, tuple[Value, ...]]] = [(base, domain)] if base else []
-    for bit in range(max(int(v) - base for v in domain).bit_length()):
-        keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)
-        if keys:
-            found.append((1 << bit, keys))
-    return single if len(single) <= len(found) else found
 
 
 def _minimum(left: Expression, right: Expression) -> Expression:

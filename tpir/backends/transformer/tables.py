@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import permutations, product
 
@@ -72,10 +72,8 @@ def line_of(values: Floats) -> Line:
     and mixed radix in every order of the arguments, which keeps all rows apart.
     """
     arity = values.ndim - 1
-    codes = [_classes(values, axis) for axis in range(arity)]
-    sizes = [int(c.max()) + 1 for c in codes]
-    firsts = [np.unique(c, return_index=True)[1] for c in codes]
-    small = values[np.ix_(*firsts, np.arange(values.shape[-1]))]
+    small, codes = _small(values)
+    sizes = list(small.shape[:-1])
     flat = small.reshape(-1, values.shape[-1])
     places = np.indices(sizes).reshape(arity, -1)
     best: tuple[tuple[int, float], tuple[int, ...]] | None = None
@@ -145,8 +143,10 @@ def boxes_of(values: Floats) -> Ridges:
     """A table as a value for most rows, and boxes that do not meet for the others.
 
     A box is a set of values for each argument, with the table the same on all of it; its ridge is
-    the number of arguments in their set, less the number of sets but one.
+    the number of arguments in their set, less the number of sets but one. Values of an argument
+    that make no difference are one, so that it does not matter how many of them there are.
     """
+    values, codes = _small(values)
     arity = values.ndim - 1
     rows, places = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_inverse=True)
     table = places.reshape(values.shape[:-1])
@@ -163,7 +163,7 @@ def boxes_of(values: Floats) -> Ridges:
         sizes: list[int] = list(table.shape)
         columns = tuple(_indicator(s, n) for s, n in zip(sets, sizes, strict=True))
         constant = 1.0 - sum(column is not None for column in columns)
-        boxes.append(Ridge(columns, constant, rows[value] - rows[most]))
+        boxes.append(Ridge(_spelled(columns, codes), constant, rows[value] - rows[most]))
     return Ridges(rows[most], boxes)
 
 
@@ -178,8 +178,16 @@ def gates_of(values: Floats) -> list[Ridges]:
     one ridge: the sum, less its least value, where the gate is in the class, and below 0 elsewhere.
     One more ridge adds the least values. One way for each argument that is such a gate.
     """
+    values, codes = _small(values)
     found = (_gated(values, axis) for axis in range(values.ndim - 1))
-    return [ridges for ridges in found if ridges is not None]
+    return [
+        Ridges(
+            ridges.base,
+            [replace(r, columns=_spelled(r.columns, codes)) for r in ridges.ridges],
+        )
+        for ridges in found
+        if ridges is not None
+    ]
 
 
 def _gated(values: Floats, axis: int) -> Ridges | None:
@@ -269,6 +277,23 @@ def _classes(values: Floats, axis: int) -> NDArray[np.intp]:
     _, classes = np.unique(slices, axis=0, return_inverse=True)
     first: dict[int, int] = {}
     return np.array([first.setdefault(int(c), len(first)) for c in classes.reshape(-1)])
+
+
+def _small(values: Floats) -> tuple[Floats, list[NDArray[np.intp]]]:
+    """A table of the classes of its arguments, and the class of each of their values."""
+    codes = [_classes(values, axis) for axis in range(values.ndim - 1)]
+    firsts = [np.unique(c, return_index=True)[1] for c in codes]
+    return values[np.ix_(*firsts, np.arange(values.shape[-1]))], codes
+
+
+def _spelled(
+    columns: tuple[Column | None, ...], codes: list[NDArray[np.intp]]
+) -> tuple[Column | None, ...]:
+    """Columns of classes as columns of values."""
+    return tuple(
+        None if column is None else tuple(column[k] for k in code)
+        for column, code in zip(columns, codes, strict=True)
+    )
 
 
 def _units(points: Floats, values: Floats) -> tuple[int, float] | None:
