@@ -25,7 +25,7 @@ from tpir.lowering.transformer import lower_transformer
 from tpir.models.stored_transformer import TransformerCheckpoint
 from tpir.semantics.interpreter import run_many
 
-OTHERS = {"count_up", "sort_bos", "sort_by_frequency_bos"}
+OTHERS = {"sort_bos", "sort_by_frequency_bos"}
 """Their weights lower to programs that compile to other weights."""
 
 EQUAL = {"hist", "length", "next_larger", "sort_unique"}

@@ -14,6 +14,7 @@ from tpir.backends.transformer.tables import (
     Line,
     Ridge,
     Ridges,
+    line_of,
     separated,
 )
 from tpir.ir.program import Node
@@ -23,9 +24,40 @@ if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
 
 from tpir.backends.transformer.held import affine_in
+from tpir.backends.transformer.hinges import hinges
 from tpir.backends.transformer.lined import Lined
 
 Floats = NDArray[np.float64]
+
+
+MOST_ROWS = 4_096
+"""A sum of more rows is always made from its number."""
+
+
+def sum_or_table(
+    planner: Planner, node: Node, form: tuple[float, ...], columns: tuple[Column, ...]
+) -> Summed | Mapped:
+    """A map that adds multiples, made as a table of its operands where that takes no more units.
+
+    So it makes no difference whether it was written as a sum or as a table.
+    """
+    table = planner.domains.table(node)
+    if table is None or len(table.results) > MOST_ROWS:
+        return Summed(planner, node, form)
+    if node in planner.domains.restricted:  # rows that never occur may have other values
+        return Summed(planner, node, form)
+    points = planner.identity(node)
+    others = tuple(column for column in columns if affine_in(points, column) is None)
+    if not others:
+        return Summed(planner, node, form)
+    rows = planner.cache.basis(others, len(points), ()).rows
+    place = {value_key(v): k for k, v in enumerate(planner.domain(node))}
+    codes = np.array([place[value_key(v)] for v in table.results])
+    order = np.argsort(points)
+    made = hinges(np.array(points)[order], rows[order])
+    values = rows[codes].reshape(*(len(domain) for domain in table.domains), -1)
+    fewer = line_of(values).units <= len(made.thresholds)
+    return Mapped(planner, node) if fewer else Summed(planner, node, form)
 
 
 class Summed:

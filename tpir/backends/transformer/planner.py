@@ -20,7 +20,7 @@ from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.features import Coordinate, Feature, total
 from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.held import Held
-from tpir.backends.transformer.maps import Mapped, Summed
+from tpir.backends.transformer.maps import Mapped, sum_or_table
 from tpir.backends.transformer.numbers import Count, Mean
 from tpir.backends.transformer.parts import Copied, Embedding, Part, slot_of_head
 from tpir.backends.transformer.plan import Plan, Readout, Written
@@ -191,7 +191,9 @@ class Planner:
                 return Embedding(self, node)
             case Map():
                 form = self._affine_form(node)
-                return Mapped(self, node) if form is None else Summed(self, node, form)
+                if form is None:
+                    return Mapped(self, node)
+                return sum_or_table(self, node, form, tuple(self.columns[node]))
             case SelectorWidth():
                 return self._count(node)
             case Aggregate():
