@@ -194,7 +194,7 @@ def test_info_says_what_is_inside(cli: Cli, folder: Path) -> None:
         model.state[f"blocks.{n}.attn.W_Q"].shape[0] for n in range(model.blocks)
     ]
     assert facts["model"]["dtype"] == "float32"
-    assert facts["outputs"] == [{"name": "share", "values": None, "pooled": False}]
+    assert facts["outputs"] == [{"name": "share", "values": None, "pooled": False, "floats": False}]
     assert [row["name"] for row in facts["variables"]] == [v.name for v in model.variables]
     assert facts["compiled from"] == parse(MEAN).fingerprint
     text = cli("info", path).out
