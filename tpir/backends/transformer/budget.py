@@ -3,6 +3,8 @@
 With u = 2^-24 for float32 (2^-53 for float64), half a unit in the last place of 1:
 
 - Embedded numbers are exact where they are whole; else they are off by u times their size.
+- A weighted sum of k numbers and a constant is off by (k + 1) u times the sum of what is added up,
+  without signs. It is exact if all are whole, or one number times a power of two.
 - Scores are sums of products of small whole numbers, hence exact, while every partial sum stays
   below 1/u; so keys that are selected together have the *same* score. Where a feature is off by e,
   scores are off by ``GAP`` x the other side's largest value x e.
@@ -13,6 +15,8 @@ With u = 2^-24 for float32 (2^-53 for float64), half a unit in the last place of
   less than 1 / (4 (n + 2)).
 - A mean is off by what its values are off, plus their spread times that relative error.
 - A head that chooses one key needs scores that are off by less than a quarter of ``GAP``.
+- Numbers that are off by e are told apart where they are at least 4e from each other. Those from
+  which the same follows, such as sums in another order, need not be.
 - A sum of relus is off by its slope times what the number is off, plus 4u times the largest sum of
   its terms without signs; for whole numbers whose terms stay below 1/u it is exact.
 
@@ -58,10 +62,14 @@ class Budget:
 
     def error(self, feature: Feature) -> float:
         """How far a feature may be off."""
-        rounded = 0.0
-        if not all(_whole(w) for w in (feature.constant, *feature.terms.values())):
-            rounded = sum(abs(w) * _size(c) for c, w in feature.terms.items())
-        return feature.error + 2 * self.unit * rounded
+        terms = feature.terms.items()
+        exact = all(c.whole and c.error == 0 for c in feature.terms)
+        if exact and all(map(_whole, (feature.constant, *feature.terms.values()))):
+            return feature.error
+        if feature.constant == 0 and len(terms) == 1 and all(_is_shift(w) for _, w in terms):
+            return feature.error
+        size = abs(feature.constant) + sum(abs(w) * _size(c) for c, w in terms)
+        return feature.error + (len(terms) + 1) * self.unit * size
 
     def relative(self, feature: Feature) -> float:
         """By which part of its value a feature may be off; infinite where terms may cancel."""
@@ -86,6 +94,11 @@ def carried(features: Iterable[Feature]) -> frozenset[Node]:
 def _whole(number: float) -> bool:
     """Whole numbers, and the simple parts of them that bases are made with."""
     return number * 1024 == int(number * 1024)
+
+
+def _is_shift(number: float) -> bool:
+    """Powers of two: what they multiply is not rounded."""
+    return abs(math.frexp(number)[0]) == 0.5
 
 
 def _size(coordinate: Coordinate) -> float:

@@ -122,6 +122,9 @@ class Copied:
             self.held.make(head.slot), values, self.at_sink, strict=True
         ):
             coordinate.at_bos = at_sink
+            if self.held.bounds is not None:
+                least, most = value.bounds
+                coordinate.least, coordinate.most = min(least, at_sink), max(most, at_sink)
             coordinate.error = self.planner.budget.error(value)
             coordinate.counts, coordinate.tables = noisy([value]), carried([value])
             head.written.append(Written(coordinate, value, at_sink))
