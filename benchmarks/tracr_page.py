@@ -73,7 +73,7 @@ WORDS = """
   random inputs, a quarter of them of the longest length. Real numbers may be off by 1e-4 of their
   size, and 1e-6 near 0; everything else is exact. What a program means is what tpir's interpreter
   says; for some of the inputs Tracr's own evaluator was asked, and agreed. Where that gives `None`
-  Tracr's output does not count, tpir's does.
+  Tracr's output does not count, tpir's does. Where Tracr was not run it says *not given*.
 
 """
 
