@@ -157,9 +157,10 @@ class Planner:
     def too_inexact(self, node: Node, features: Sequence[Feature], what: str) -> None:
         """Say that a node reads features that are too rough, and so what has to be firm.
 
-        Counts first, then tables. Raises TpirError where they are firm already. The caller goes on
-        as if the node were exact, so that one plan finds what is needed all along a program. What
-        may be solved by what is wanted already waits for the next plan.
+        Counts first, then tables. Raises TpirError where they are firm already. What was read is
+        exact from here on, and the caller goes on as if its node were, so that one plan finds what
+        is needed all along a program. What may be solved by what is wanted already waits for the
+        next plan.
         """
         more = noisy(features) - self.firm or carried(features) - self.firm
         if not more:
@@ -167,6 +168,9 @@ class Planner:
             raise refusal(node, f"{what}; try a shorter --max-length{wider}")
         if not more.union(*(self.behind.get(n, frozenset()) for n in more)) & self.wanted:
             self.wanted |= more
+        for coordinate in {c for feature in features for c in feature.terms}:
+            coordinate.error, coordinate.counts = 0.0, frozenset()
+            coordinate.tables = frozenset()
 
     def _needs_bos(self) -> bool:
         """Whether a head must be able to attend to nothing."""
