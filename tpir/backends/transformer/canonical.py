@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tpir.backends.transformer.domains import MAX_ROWS, Codes
+from tpir.backends.transformer.domains import MAX_ROWS
 from tpir.backends.transformer.fitting import fitted, keeps_kind
 from tpir.backends.transformer.forms import Forms, refusal
-from tpir.backends.transformer.tables import affine_form
+from tpir.backends.transformer.tables import Codes, result_codes, shape_of, sum_form
 from tpir.ir.builder import Builder
 from tpir.ir.expressions import Argument, Failure, renumbered
 from tpir.ir.functions import ReluFunction, Table, codes_of
@@ -73,7 +73,7 @@ class _Rewriter:
             return self._constant(node) or self._add(node, node.op, operands)
         if not isinstance(node.op, Map):
             return self._add(node, node.op, operands)
-        fused = self._fused(node, node.op, operands)
+        fused = self._fused(node, operands)
         if fused is not None:
             return fused
         order = sorted(range(len(operands)), key=lambda k: self.place[operands[k]])
@@ -95,7 +95,7 @@ class _Rewriter:
     def _add(self, old: Node, op: Op, operands: tuple[Node, ...]) -> Node:
         return self.builder.add(fitted(op, operands), operands, name=old.name, origin=old.origin)
 
-    def _fused(self, node: Node, op: Map, operands: tuple[Node, ...]) -> Node | None:
+    def _fused(self, node: Node, operands: tuple[Node, ...]) -> Node | None:
         """A map that reads a variable several times as one that reads it once."""
         table = self._table(node, operands)
         roots = [self.forms.domains.root(operand) for operand in operands]
@@ -105,7 +105,7 @@ class _Rewriter:
         for axis in _idle(table):
             found[axis] = None, np.zeros(1, dtype=np.intp)
         variables = {root[0]: None for root in found if root[0] is not None}
-        if len(variables) == len(operands) or (len(variables) > 1 and _is_sum(op, operands)):
+        if len(variables) == len(operands) or (len(variables) > 1 and sum_form(node) is not None):
             return None
         axes = [
             self._axis(variable, [(k, c) for k, (v, c) in enumerate(found) if v is variable])
@@ -119,7 +119,7 @@ class _Rewriter:
             shape = [-1 if number == axis else 1 for axis in range(len(axes))]
             for k, codes in read.items():
                 places[k] = codes.reshape(shape)
-        rows = np.arange(len(table.results)).reshape([len(d) for d in table.domains])
+        rows = np.arange(len(table.results)).reshape(shape_of(table))
         wanted = np.broadcast_to(rows[tuple(places)], sizes).reshape(-1)
         results = tuple(table.results[k] for k in wanted.tolist())
         if not keeps_kind(node, results):
@@ -133,7 +133,7 @@ class _Rewriter:
         domains = [self.forms.domains(operand) for operand in operands]
         if old is None or any(domain is None for domain in domains):
             return None
-        rows = np.arange(len(old.results)).reshape([len(domain) for domain in old.domains])
+        rows = np.arange(len(old.results)).reshape(shape_of(old))
         known = tuple(domain for domain in domains if domain is not None)
         for axis, (before, now) in enumerate(zip(old.domains, known, strict=True)):
             places = codes_of(before)
@@ -159,25 +159,16 @@ class _Rewriter:
 
 def _idle(table: Table) -> list[int]:
     """The arguments that a table does not depend on."""
-    codes = codes_of(distinct(table.results))
-    rows = np.array([codes[value_key(v)] for v in table.results])
-    rows = rows.reshape([len(domain) for domain in table.domains])
+    rows = result_codes(table, distinct(table.results))
     return [axis for axis in range(rows.ndim) if (rows == rows.take([0], axis=axis)).all()]
-
-
-def _is_sum(op: Map, operands: tuple[Node, ...]) -> bool:
-    """Whether a map adds multiples of its operands, which takes no layer."""
-    if isinstance(op.function, Table | ReluFunction):
-        return False
-    return affine_form(op.function, len(operands)) is not None
 
 
 def _permuted(op: Map, order: list[int]) -> Map | None:
     """The map with its operands in another order."""
     match op.function:
-        case Table(domains, results):
-            sizes = [len(domain) for domain in domains]
-            places = np.arange(len(results)).reshape(sizes).transpose(order).reshape(-1)
+        case Table(domains, results) as table:
+            shape = shape_of(table)
+            places = np.arange(len(results)).reshape(shape).transpose(order).reshape(-1)
             moved = tuple(domains[k] for k in order)
             return Map(Table(moved, tuple(results[k] for k in places.tolist())))
         case ReluFunction():

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tpir.backends.transformer.tables import affine_form
+from tpir.backends.transformer.tables import Codes, affine_form, result_codes
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Always, Map, Select, SelectorWidth
@@ -27,8 +26,6 @@ MAX_RELU_ROWS = 2**19
 MAX_VALUES = 20_000
 """The most values of one variable."""
 
-
-Codes = NDArray[np.intp]
 
 Root = tuple[Node | None, Codes]
 """The variable that a node is a function of, None for a constant; and the place of its value in its
@@ -94,8 +91,7 @@ class Domains:
         table = self.table(node)
         if table is None:
             return itself
-        place = {value_key(v): k for k, v in enumerate(domain)}
-        codes = np.array([place[value_key(v)] for v in table.results], dtype=np.intp)
+        codes = result_codes(table, domain).reshape(-1)
         if not node.operands:
             return None, codes
         below = self._roots[node.operands[0]]

@@ -15,8 +15,15 @@ import numpy as np
 
 from tpir.backends.transformer.domains import Domains
 from tpir.backends.transformer.fitting import keeps_kind
-from tpir.backends.transformer.tables import affine_form, boxes_of, gates_of, line_of
-from tpir.ir.functions import ReluFunction, Table
+from tpir.backends.transformer.tables import (
+    boxes_of,
+    gates_of,
+    line_of,
+    result_codes,
+    shape_of,
+    sum_form,
+)
+from tpir.ir.functions import ReluFunction, Table, codes_of
 from tpir.ir.ops import Map
 from tpir.ir.program import Node
 from tpir.ir.types import Real, values_of
@@ -83,10 +90,12 @@ def _together(
     if math.prod(map(len, listed)) > most or any(values_of(o.type) is None for o in operands):
         return None
     places = dict(zip(operands, np.indices(list(map(len, listed))), strict=True))
-    code = {value_key(v): k for k, v in enumerate(domains(inner_node) or ())}
+    code = codes_of(domains(inner_node) or ())
     codes = np.array([code.get(value_key(v), 0) for v in inner.results])
-    places[inner_node] = codes.reshape(_shape(inner))[tuple(places[o] for o in inner_node.operands)]
-    rows = np.arange(len(outer.results)).reshape(_shape(outer))
+    places[inner_node] = codes.reshape(shape_of(inner))[
+        tuple(places[o] for o in inner_node.operands)
+    ]
+    rows = np.arange(len(outer.results)).reshape(shape_of(outer))
     wanted = rows[tuple(places[operand] for operand in node.operands)].reshape(-1)
     results = tuple(outer.results[k] for k in wanted.tolist())
     return Fused(Table(tuple(listed), results), operands) if keeps_kind(node, results) else None
@@ -101,27 +110,17 @@ def _table_of_reals(domains: Domains, node: Node) -> Table | None:
 
 def _adds_up(node: Node) -> bool:
     """Whether a map adds multiples of several operands, which takes no table."""
-    if not isinstance(node.op, Map) or len(node.operands) < 2:
-        return False
-    function = node.op.function
-    if isinstance(function, Table | ReluFunction):
-        return False
-    return affine_form(function, len(node.operands)) is not None
+    return len(node.operands) > 1 and sum_form(node) is not None
 
 
 def _table(domains: Domains, node: Node) -> Table | None:
     """A map as a table that takes an MLP and is small."""
     if not isinstance(node.op, Map) or isinstance(node.op.function, ReluFunction):
         return None
-    function = node.op.function
-    if not isinstance(function, Table) and affine_form(function, len(node.operands)) is not None:
+    if sum_form(node) is not None:
         return None
     table = domains.table(node)
     return table if table is not None and len(table.results) <= MOST_ROWS else None
-
-
-def _shape(table: Table) -> list[int]:
-    return [len(domain) for domain in table.domains]
 
 
 def _units(table: Table) -> int:
@@ -129,8 +128,6 @@ def _units(table: Table) -> int:
     results: tuple[Value, ...] = distinct(table.results)
     if len(results) == 1:
         return 0
-    code = {value_key(v): k for k, v in enumerate(results)}
-    codes = np.array([code[value_key(v)] for v in table.results]).reshape(_shape(table))
-    values = np.eye(len(results))[codes][..., 1:]
+    values = np.eye(len(results))[result_codes(table, results)][..., 1:]
     ways = [len(ridges.ridges) for ridges in (boxes_of(values), *gates_of(values))]
     return min(line_of(values).units, *ways)

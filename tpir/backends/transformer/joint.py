@@ -7,9 +7,10 @@ from itertools import product
 
 import numpy as np
 
-from tpir.backends.transformer.domains import MAX_ROWS, Codes
+from tpir.backends.transformer.domains import MAX_ROWS
 from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.selection import MAX_PAIRS, Bools, Polynomial
+from tpir.backends.transformer.tables import Codes
 from tpir.ir.functions import Relation, Table
 from tpir.ir.ops import Always, Map, Select
 from tpir.ir.program import Node

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpir.ir.functions import Domain
+from tpir.ir.functions import Domain, codes_of
 from tpir.ir.ops import Classify
 from tpir.ir.program import Node
 from tpir.ir.types import values_of
@@ -27,7 +27,7 @@ def labels_of(node: Node, domains: Sequence[Domain]) -> tuple[Value, ...]:
         if listed is None:
             data = np.array([float(value) for value in domain])
         else:
-            code = {value_key(value): k for k, value in enumerate(listed)}
+            code = codes_of(listed)
             data = np.array([code[value_key(value)] for value in domain])
         features.append(Column(operand.type, data[at]))
     codes = readout(node, features, 1).data.reshape(-1)

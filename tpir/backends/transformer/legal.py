@@ -11,7 +11,7 @@ from tpir.backends.transformer.joint import conjunctive
 from tpir.backends.transformer.labels import labels_of
 from tpir.backends.transformer.ratios import Ratio, ratio_of
 from tpir.backends.transformer.sums import Sums
-from tpir.backends.transformer.tables import affine_form, weighted
+from tpir.backends.transformer.tables import sum_form, weighted
 from tpir.ir.expressions import (
     Argument,
     Binary,
@@ -22,7 +22,7 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
-from tpir.ir.functions import ReluFunction, Table
+from tpir.ir.functions import Table
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -90,16 +90,19 @@ class Legaliser:
         ratio = ratio_of(node, self.new, self.program.causal)
         if ratio is not None and (mean := self._ratio(node, ratio)) is not None:
             return mean
-        new, domains = self.forms.add(node, node.op, *operands), self.forms.domains
+        new = self.forms.add(node, node.op, *operands)
+        return self._put_together(node, new, operands) if isinstance(node.op, Map) else new
+
+    def _put_together(self, node: Node, new: Node, operands: tuple[Node, ...]) -> Node:
+        """A map with what it reads as part of it, where that is exact or takes fewer units."""
         for operand in operands:
-            if isinstance(new.op, Map):
-                new = self._put_together(node, new, without_fractions(domains, new, operand))
+            new = self._joined(node, new, without_fractions(self.forms.domains, new, operand))
         for operand in node.operands:
             if self._is_inner(operand):
-                new = self._put_together(node, new, fused(domains, new, self.new[operand]))
+                new = self._joined(node, new, fused(self.forms.domains, new, self.new[operand]))
         return new
 
-    def _put_together(self, node: Node, new: Node, found: Fused | None) -> Node:
+    def _joined(self, node: Node, new: Node, found: Fused | None) -> Node:
         return new if found is None else self.forms.add(node, Map(found.table), *found.operands)
 
     def _observed(self, old: Node, new: Node) -> Node:
@@ -204,12 +207,7 @@ def _tells_apart(node: Node) -> bool:
     """Whether a node does more with numbers than to add multiples of them."""
     if isinstance(node.op, Select):
         return not isinstance(node.op.predicate, Always)
-    if not isinstance(node.op, Map):
-        return False
-    function = node.op.function
-    if isinstance(function, Table | ReluFunction):
-        return True
-    return affine_form(function, len(node.operands)) is None
+    return isinstance(node.op, Map) and sum_form(node) is None
 
 
 def _is_one(selector: Node) -> bool:

@@ -15,10 +15,10 @@ from tpir.backends.transformer.tables import (
     Ridge,
     Ridges,
     line_of,
+    result_codes,
     separated,
 )
 from tpir.ir.program import Node
-from tpir.ir.values import value_key
 
 if TYPE_CHECKING:
     from tpir.backends.transformer.planner import Planner
@@ -51,11 +51,9 @@ def sum_or_table(
     if not others:
         return Summed(planner, node, form)
     rows = planner.cache.basis(others, len(points), ()).rows
-    place = {value_key(v): k for k, v in enumerate(planner.domain(node))}
-    codes = np.array([place[value_key(v)] for v in table.results])
     order = np.argsort(points)
     made = hinges(np.array(points)[order], rows[order])
-    values = rows[codes].reshape(*(len(domain) for domain in table.domains), -1)
+    values = rows[result_codes(table, planner.domain(node))]
     fewer = line_of(values).units <= len(made.thresholds)
     return Mapped(planner, node) if fewer else Summed(planner, node, form)
 
@@ -118,10 +116,7 @@ class Mapped:
         table = planner.domains.table(node)
         if table is None:
             raise refusal(node, "its operands have too many values for a table")
-        domain = planner.domain(node)
-        place = {value_key(v): k for k, v in enumerate(domain)}
-        shape = tuple(len(planner.domain(o)) for o in node.operands)
-        self.codes = np.array([place[value_key(v)] for v in table.results]).reshape(shape)
+        self.codes = result_codes(table, planner.domain(node))
         others = []
         for column in columns:
             bare = column in planner.bare[node]

@@ -11,6 +11,7 @@ from tpir.backends.transformer.basis import IDENTITY, Column
 from tpir.backends.transformer.budget import carried, noisy
 from tpir.backends.transformer.features import Coordinate, Feature
 from tpir.backends.transformer.plan import Embedded, Written
+from tpir.ir.functions import codes_of
 from tpir.ir.ops import Aggregate, Choose, Tokens
 from tpir.ir.program import Node
 from tpir.ir.values import value_key
@@ -101,7 +102,7 @@ class Copied:
             return
         domain = planner.domain(node)
         self.held = planner.held(node, columns)
-        place = {value_key(v): k for k, v in enumerate(domain)}
+        place = codes_of(domain)
         keys = [place[value_key(v)] for v in planner.domain(values)]
         at_default = 0 if default is None else place[value_key(default)]
         self.sources = [tuple(column[k] for k in keys) for column in self.held.columns()]

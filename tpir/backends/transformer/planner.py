@@ -24,8 +24,8 @@ from tpir.backends.transformer.maps import Mapped, sum_or_table
 from tpir.backends.transformer.numbers import Count, Mean
 from tpir.backends.transformer.parts import Copied, Embedding, Part, slot_of_head
 from tpir.backends.transformer.plan import Plan, Readout, Written
-from tpir.backends.transformer.tables import affine_form
-from tpir.ir.functions import Domain, NumberWeights, ReluFunction, Table, TableWeights
+from tpir.backends.transformer.tables import sum_form
+from tpir.ir.functions import Domain, NumberWeights, TableWeights
 from tpir.ir.ops import (
     Aggregate,
     Always,
@@ -194,7 +194,7 @@ class Planner:
             case Tokens() | Indices():
                 return Embedding(self, node)
             case Map():
-                form = self._affine_form(node)
+                form = self._sum_form(node)
                 if form is None:
                     return Mapped(self, node)
                 return sum_or_table(self, node, form, tuple(self.columns[node]))
@@ -204,12 +204,8 @@ class Planner:
                 return self._mean(node) if self.forms.is_mean(node) else Copied(self, node)
         raise refusal(node, "it has no place in a Transformer")
 
-    def _affine_form(self, node: Node) -> tuple[float, ...] | None:
+    def _sum_form(self, node: Node) -> tuple[float, ...] | None:
         """How a map adds multiples of several numbers, or of one of unlisted values; else None."""
-        assert isinstance(node.op, Map)
-        function = node.op.function
-        if isinstance(function, Table | ReluFunction):
-            return None
         if len(node.operands) < 2 and self.domains.table(node) is not None:
             return None
         for operand in node.operands:
@@ -218,7 +214,7 @@ class Planner:
                 domain is not None and len(set(domain)) < len(domain)
             ):
                 return None
-        return affine_form(function, len(node.operands))
+        return sum_form(node)
 
     def _count(self, node: Node) -> Part:
         numbers = self.domain(node)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tpir.backends.transformer.tables import affine_form
-from tpir.ir.expressions import Binary, BinaryOp, Expression
-from tpir.ir.functions import ReluFunction, Table
+from tpir.backends.transformer.tables import affine_form, sum_form
+from tpir.ir.expressions import Binary, BinaryOp
 from tpir.ir.ops import AggregateSum, Always, Comparison, Indices, Map, Select, SelectorWidth
 from tpir.ir.program import Node
 from tpir.ir.types import Integer
@@ -35,13 +34,12 @@ def ratio_of(node: Node, selected: Mapping[Node, Node], causal: bool) -> Ratio |
     ``selected`` gives selectors that are the same the same node. Sums of whole numbers only: their
     mean is one division too, so nothing is rounded differently.
     """
-    if not isinstance(node.op, Map) or isinstance(node.op.function, Table | ReluFunction):
-        return None
-    function = node.op.function
+    function = node.op.function if isinstance(node.op, Map) else None
     if not isinstance(function, Binary) or function.op is not BinaryOp.DIVIDE:
         return None
-    above = _affine(function.left, node.operands)
-    below = _affine(function.right, node.operands)
+    arity = len(node.operands)
+    above = _affine(affine_form(function.left, arity), node.operands)
+    below = _affine(affine_form(function.right, arity), node.operands)
     if above is None or below is None:
         return None
     above = _unfolded(above)
@@ -68,8 +66,7 @@ def ratio_of(node: Node, selected: Mapping[Node, Node], causal: bool) -> Ratio |
     return Ratio(selector, weights)
 
 
-def _affine(expression: Expression, operands: tuple[Node, ...]) -> _Affine | None:
-    form = affine_form(expression, len(operands))
+def _affine(form: tuple[float, ...] | None, operands: tuple[Node, ...]) -> _Affine | None:
     if form is None:
         return None
     found = _Affine(form[0])
@@ -83,10 +80,7 @@ def _unfolded(form: _Affine) -> _Affine:
     """With operands that are sums of others written as these; one level, so cost stays linear."""
     found = _Affine(form.constant)
     for node, weight in form.weights.items():
-        inner = None
-        if isinstance(node.op, Map) and not isinstance(node.op.function, Table | ReluFunction):
-            inner = _affine(node.op.function, node.operands)
-        inner = inner or _Affine(0.0, {node: 1.0})
+        inner = _affine(sum_form(node), node.operands) or _Affine(0.0, {node: 1.0})
         found.constant += weight * inner.constant
         for operand, w in inner.weights.items():
             found.weights[operand] = found.weights.get(operand, 0.0) + weight * w

@@ -9,8 +9,8 @@ import numpy as np
 from tpir.backends.transformer.forms import Forms, refusal
 from tpir.backends.transformer.fusing import without_sum
 from tpir.backends.transformer.selection import Polynomial
-from tpir.backends.transformer.tables import affine_form
-from tpir.ir.functions import Domain, ReluFunction, Table
+from tpir.backends.transformer.tables import sum_form
+from tpir.ir.functions import Domain, Table
 from tpir.ir.ops import Aggregate, Map
 from tpir.ir.program import Node
 from tpir.ir.types import Real, values_of
@@ -124,11 +124,7 @@ class Sums:
 
     def _added(self, values: Node) -> tuple[float, ...] | None:
         """Constant and weights, where what is added up is a sum of whole numbers itself."""
-        if not isinstance(values.op, Map) or self.forms.domains(values) is not None:
-            return None
-        if isinstance(values.op.function, Table | ReluFunction):
-            return None
-        return affine_form(values.op.function, len(values.operands))
+        return sum_form(values) if self.forms.domains(values) is None else None
 
     def _sum_of_sums(
         self, node: Node, selector: Node, values: Node, form: tuple[float, ...]
@@ -181,7 +177,7 @@ def _summands(domain: Domain) -> list[tuple[Value, tuple[Value, ...]]]:
     single = [(keys[0], tuple(keys)) for keys in by_value.values()]
     if not all(isinstance(v, int) for v in domain):
         return single
-    base = min(0, *map(int, domain), 0)
+    base = min(0, *map(int, domain))
     found: list[tuple[Value, tuple[Value, ...]]] = [(base, domain)] if base else []
     for bit in range(max(int(v) - base for v in domain).bit_length()):
         keys = tuple(v for v in domain if (int(v) - base) >> bit & 1)

@@ -22,15 +22,32 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
-from tpir.ir.values import Value
+from tpir.ir.functions import Domain, ReluFunction, Table, codes_of
+from tpir.ir.ops import Map
+from tpir.ir.program import Node
+from tpir.ir.values import Value, value_key
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 MOST_PARTS = 64
 """The largest denominator of fractions that are told to have a common one."""
 
 SMALL = (1, -1, 2, -2)
 """The weights that are tried before those that keep all rows apart."""
+
+
+def shape_of(table: Table) -> list[int]:
+    """How many values each argument has."""
+    return [len(domain) for domain in table.domains]
+
+
+def result_codes(table: Table, domain: Domain) -> Codes:
+    """The place in a domain of each result [arguments…]."""
+    places = codes_of(domain)
+    return np.array([places[value_key(v)] for v in table.results], dtype=np.intp).reshape(
+        shape_of(table)
+    )
 
 
 def separated(table: Floats, tolerance: float = 0.0) -> tuple[float, list[Column]] | None:
@@ -239,7 +256,7 @@ def _whole_multiple(values: Floats) -> tuple[float, Floats]:
     return 1.0, values
 
 
-def _boxes(table: NDArray[np.intp], most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
+def _boxes(table: Codes, most: int) -> list[tuple[tuple[frozenset[int], ...], int]]:
     """Boxes of equal entries that are not ``most``: those of slices, joined where they agree."""
     if table.ndim == 0:
         return [] if int(table) == most else [((), int(table))]
@@ -271,7 +288,7 @@ def _spread(weights: tuple[int, ...], places: list[int], count: int) -> tuple[in
     return tuple(by_place.get(k, 0) for k in range(count))
 
 
-def _classes(values: Floats, axis: int) -> NDArray[np.intp]:
+def _classes(values: Floats, axis: int) -> Codes:
     """For each value of an argument the number of its class: values with equal slices are one."""
     slices = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
     _, classes = np.unique(slices, axis=0, return_inverse=True)
@@ -279,16 +296,14 @@ def _classes(values: Floats, axis: int) -> NDArray[np.intp]:
     return np.array([first.setdefault(int(c), len(first)) for c in classes.reshape(-1)])
 
 
-def _small(values: Floats) -> tuple[Floats, list[NDArray[np.intp]]]:
+def _small(values: Floats) -> tuple[Floats, list[Codes]]:
     """A table of the classes of its arguments, and the class of each of their values."""
     codes = [_classes(values, axis) for axis in range(values.ndim - 1)]
     firsts = [np.unique(c, return_index=True)[1] for c in codes]
     return values[np.ix_(*firsts, np.arange(values.shape[-1]))], codes
 
 
-def _spelled(
-    columns: tuple[Column | None, ...], codes: list[NDArray[np.intp]]
-) -> tuple[Column | None, ...]:
+def _spelled(columns: tuple[Column | None, ...], codes: list[Codes]) -> tuple[Column | None, ...]:
     """Columns of classes as columns of values."""
     return tuple(
         None if column is None else tuple(column[k] for k in code)
@@ -332,6 +347,13 @@ def affine_form(expression: Expression, arity: int) -> tuple[float, ...] | None:
             if op is BinaryOp.DIVIDE and not any(b[1:]) and b[0]:
                 return _times(a, 1.0 / b[0])
     return None
+
+
+def sum_form(node: Node) -> tuple[float, ...] | None:
+    """Constant and weights of a map that adds multiples of its operands; None for other nodes."""
+    if not isinstance(node.op, Map) or isinstance(node.op.function, Table | ReluFunction):
+        return None
+    return affine_form(node.op.function, len(node.operands))
 
 
 def _times(form: tuple[float, ...] | None, factor: float) -> tuple[float, ...] | None:
