@@ -22,7 +22,7 @@ from tpir.ir.expressions import (
     Unary,
     UnaryOp,
 )
-from tpir.ir.functions import Table
+from tpir.ir.functions import Domain, Table
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -56,6 +56,7 @@ class Legaliser:
         self.sums = Sums(self.forms)
         self.outputs = frozenset(program.outputs.values())
         self.new: dict[Node, Node] = {}
+        self.observed: dict[Node, Domain | None] = {}
 
     def run(self) -> Program:
         """The program of forms with a place. Raises TpirError, naming the node."""
@@ -109,7 +110,9 @@ class Legaliser:
         """A number of too many values to list, as a map of those that occur on any input."""
         if self.forms.domains(new) is not None or number_bounds(new.type) is None:
             return new
-        values = observed_numbers(self.program, old, MAX_VALUES)
+        if old not in self.observed:  # once: it runs all inputs
+            self.observed[old] = observed_numbers(self.program, old, MAX_VALUES)
+        values = self.observed[old]
         if values is None:
             return new
         seen = self.forms.map(old, Argument(0), new, suffix="_seen")
