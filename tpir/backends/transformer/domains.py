@@ -8,14 +8,15 @@ from itertools import product
 
 import numpy as np
 
-from tpir.backends.transformer.tables import Codes, affine_form, result_codes
+from tpir.backends.transformer.tables import Codes, result_codes
 from tpir.ir.expressions import Expression, Failure, evaluate
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.ops import Aggregate, Always, Map, Select, SelectorWidth
 from tpir.ir.program import Node
 from tpir.ir.types import Integer, Real, Type, size_of, values_of
 from tpir.ir.values import Key, Value, distinct, is_number, value_key
-from tpir.semantics.maps import ReluKernel
+from tpir.semantics.columns import Column
+from tpir.semantics.maps import ExpressionKernel, ReluKernel
 
 MAX_ROWS = 2**17
 """The largest table that is looked at row by row."""
@@ -133,9 +134,9 @@ class Domains:
             if [*map(_keys, function.domains)] == [*map(_keys, known)]:
                 return function
             return Table.tabulate(known, function)
-        sums = _sums(function, node.type, known)
-        if sums is not None:
-            return Table(known, sums)
+        whole = _whole_results(function, node.type, known)
+        if whole is not None:
+            return Table(known, whole)
         results = [_evaluated(function, row) for row in product(*known)]
         kept = [r for r in results if not isinstance(r, Failure)]
         if not kept:
@@ -174,18 +175,27 @@ def _relu_results(function: ReluFunction, domains: tuple[Domain, ...]) -> tuple[
     return tuple(best)
 
 
-def _sums(
+def _whole_results(
     function: Expression, result: Type, domains: tuple[Domain, ...]
 ) -> tuple[int, ...] | None:
-    """A weighted sum of whole numbers for every row of its arguments; None if it is none."""
-    form = affine_form(function, len(domains))
+    """An expression of whole numbers for every row, on the interpreter's arrays.
+
+    None for other arguments and results, and where it fails somewhere.
+    """
     whole = all(type(value) is int for domain in domains for value in domain)
-    if form is None or not whole or not isinstance(result, Integer):
+    if not domains or not whole or not isinstance(result, Integer):
         return None
-    total = np.array(int(form[0]))
-    for domain, weight in zip(domains, form[1:], strict=True):
-        total = np.add.outer(total, int(weight) * np.array(domain, dtype=np.int64))
-    rows: list[int] = total.reshape(-1).tolist()
+    axes = [np.array(domain, dtype=np.int64) for domain in domains]
+    types = tuple(Integer(int(axis.min()), int(axis.max())) for axis in axes)
+    grids = np.meshgrid(*axes, indexing="ij")
+    operands = [
+        Column(type_, grid.reshape(-1, 1) - type_.lo)
+        for type_, grid in zip(types, grids, strict=True)
+    ]
+    column, failed = ExpressionKernel(function, types, result).run(operands, grids[0].size)
+    if failed is not None and failed.any():
+        return None
+    rows: list[int] = (column.data.reshape(-1).astype(np.int64) + result.lo).tolist()
     return tuple(rows)
 
 
