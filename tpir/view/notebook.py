@@ -47,26 +47,32 @@ class Formatter(Protocol):
 def program_html(program: Program) -> str:
     """A program: what it takes, its graph, and its text folded away."""
     graph = picture(program).svg if len(program.live) <= _LARGEST_PICTURE else ""
-    return (
-        f"<p><b>{escape(program.name)}</b>: {len(program.nodes)} nodes, outputs "
-        f"{escape(', '.join(program.outputs))}; {escape(space_of(program).describe())}</p>"
-        f'<div style="overflow-x:auto">{graph}</div>'
-        f"<details{'' if graph else ' open'}><summary>text</summary>"
-        f"<pre>{escape(print_program(program))}</pre></details>"
+    heading = (
+        f"<b>{escape(program.name)}</b>: {len(program.nodes)} nodes, outputs "
+        f"{escape(', '.join(program.outputs))}; {escape(space_of(program).describe())}"
     )
+    return _with_text(heading, graph, print_program(program))
 
 
 def transformer_html(model: TransformerCheckpoint) -> str:
     """A standard Transformer: what it takes, its residual stream, and that as text folded away."""
     stream = residual_stream(model)
     drawn = stream_picture(model).svg if len(stream.parts) <= _LARGEST_PICTURE else ""
-    return (
-        f"<p><b>standard Transformer</b>: {escape(stream.summary)}, outputs "
+    heading = (
+        f"<b>standard Transformer</b>: {escape(stream.summary)}, outputs "
         f"{escape(', '.join(output.name for output in model.outputs))}; vocabulary "
-        f"{len(model.vocabulary)}, context {model.context}{', causal' if model.causal else ''}</p>"
+        f"{len(model.vocabulary)}, context {model.context}{', causal' if model.causal else ''}"
+    )
+    return _with_text(heading, drawn, stream_text(stream))
+
+
+def _with_text(heading: str, drawn: str, text: str) -> str:
+    """A picture, if there is one, and a text that is folded away under it."""
+    return (
+        f"<p>{heading}</p>"
         f'<div style="overflow-x:auto">{drawn}</div>'
         f"<details{'' if drawn else ' open'}><summary>text</summary>"
-        f"<pre>{escape(stream_text(stream))}</pre></details>"
+        f"<pre>{escape(text)}</pre></details>"
     )
 
 

@@ -11,7 +11,7 @@ from tpir.backends.transformer.cache import Cache
 from tpir.backends.transformer.canonical import canonical
 from tpir.backends.transformer.forms import Forms
 from tpir.backends.transformer.legal import Legaliser
-from tpir.backends.transformer.plan import Plan
+from tpir.backends.transformer.plan import Plan, Readout
 from tpir.backends.transformer.planner import Planner
 from tpir.backends.transformer.weights import Directions, tensors_of
 from tpir.ir.floats import gives_floats
@@ -40,15 +40,7 @@ def compile_transformer(
         program.context,
         program.causal,
         plan.bos is not None,
-        tuple(
-            Output(
-                r.name,
-                r.values,
-                r.pooled,
-                r.values is None and gives_floats(program.outputs[r.name].op),
-            )
-            for r in plan.readouts
-        ),
+        tuple(_output(program, readout) for readout in plan.readouts),
         _variables(plan, tensors.directions),
         program.accepts,
         program.fingerprint,
@@ -85,6 +77,12 @@ def _planned(
         if not planner.wanted:
             return planner
         firm |= planner.wanted
+
+
+def _output(program: Program, readout: Readout) -> Output:
+    """What the file says of a readout; a logit does not show that the number is a float."""
+    floats = readout.values is None and gives_floats(program.outputs[readout.name].op)
+    return Output(readout.name, readout.values, readout.pooled, floats)
 
 
 def _variables(plan: Plan, directions: Directions) -> tuple[Variable, ...]:
