@@ -87,6 +87,22 @@ def test_examples_are_recovered(name: str, blind: bool) -> None:
     assert verdict.answer is Answer.PROVED, str(verdict)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = indices / 1;",
+        "y = selector_width(select(tokens, tokens, ==)) / 1;",
+        "y = indices / 2;",
+        "y = aggregate(select(tokens, tokens, ==), indices);",
+    ],
+)
+def test_numbers_that_are_whole_come_back_as_the_floats_or_ints_that_they_were(text: str) -> None:
+    program = tpir.parse(text, vocabulary=["a", "b"], context=4)
+    lowered = tpir.lower(compile_transformer(program))
+    verdict = tpir.check(program, lowered)
+    assert verdict.answer is Answer.PROVED, str(verdict)
+
+
 @pytest.mark.parametrize("name", NORMAL)
 def test_programs_in_normal_form_are_recovered_in_structure(name: str) -> None:
     program = tpir.parse(HEADER + NORMAL[name])

@@ -149,9 +149,11 @@ class _Readout:
     def _number(self) -> Node:
         """The one logit as a number: of a real type, as few whole numbers would be labels."""
         node = self._sum()
+        if self.output.floats:
+            return self._float(node)
         size = size_of(node.type)
         if size is None or size > MOST_LABELS:
-            return self._float(node) if self.output.floats else node
+            return node
         as_real = Map(Unary(UnaryOp.ROUND, Unary(UnaryOp.FLOAT, Argument(0))))
         return self.builder.add(as_real, [node], name=self.name, origin=ORIGIN)
 
