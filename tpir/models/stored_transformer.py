@@ -11,6 +11,13 @@ from torch import Tensor
 from tpir.ir.values import Value
 from tpir.models.transformer import Transformer
 
+MOST_LABELS = 512
+"""An output of more numbers than this is one logit, the number itself, and no longer exact.
+
+Which value it is, a line of logits 2 c x - c^2 tells from a code c: rounding leaves that exact for
+codes up to 512 times their smallest distance.
+"""
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -43,13 +43,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Real, Selector, number_bounds
 from tpir.ir.values import is_number, sorted_values, value_key
-
-MAX_LABELS = 512
-"""An output of more numbers is one logit, the number itself, and no longer exact.
-
-Which value it is, a line of logits 2 c x - c^2 tells from a code c: rounding leaves that exact for
-codes up to 512 times their smallest distance.
-"""
+from tpir.models.stored_transformer import MOST_LABELS
 
 TOLERANCE = 1e-4
 """A number that is an output may be off by this; by this part of it, where it is larger than 1."""
@@ -264,7 +258,7 @@ class Planner:
         if all(map(is_number, domain)) and len(set(domain)) == len(domain):
             numbers = tuple(float(v) for v in domain)
             nearest = min(np.diff(sorted(numbers)), default=1.0)
-            if max(map(abs, numbers)) <= MAX_LABELS * nearest:
+            if max(map(abs, numbers)) <= MOST_LABELS * nearest:
                 return numbers
         place = {value_key(v): float(k) for k, v in enumerate(sorted_values(domain))}
         return tuple(place[value_key(v)] for v in domain)
@@ -293,9 +287,9 @@ class Planner:
 
     def _is_number(self, node: Node) -> bool:
         domain = self.domains(node)
-        if domain is not None and len(domain) > MAX_LABELS and not all(map(is_number, domain)):
+        if domain is not None and len(domain) > MOST_LABELS and not all(map(is_number, domain)):
             raise refusal(node, f"it is an output of {len(domain)} different values")
-        return domain is None or isinstance(node.type, Real) or len(domain) > MAX_LABELS
+        return domain is None or isinstance(node.type, Real) or len(domain) > MOST_LABELS
 
     def _label_columns(self, operand: Node, given: TableWeights | NumberWeights) -> list[Column]:
         if isinstance(given, NumberWeights):

@@ -27,13 +27,10 @@ from tpir.lowering.transformer.stream import (
     map_values,
 )
 from tpir.lowering.transformer.sums import with_sums
-from tpir.models.stored_transformer import Output, TransformerCheckpoint
+from tpir.models.stored_transformer import MOST_LABELS, Output, TransformerCheckpoint
 
 MOST_ROWS = 65_536
 """A readout of more joint values is linear."""
-
-MOST_LABELS = 512
-"""So many numbers are labels, where the type of the output lists them."""
 
 ORIGIN = Origin(part="unembed")
 
