@@ -53,7 +53,8 @@ HEAD = """# Weights beside Tracr's
 
 Made by `python benchmarks/tracr_table.py --tracr PATH --tracr-python PYTHON --write docs`. PATH is
 a checkout of [Tracr](https://github.com/google-deepmind/tracr) (Lindner et al. 2023), PYTHON one
-that has jax, dm-haiku, chex, einops and networkx for it. Without them the tables have tpir alone.
+that has jax, dm-haiku, chex, einops and networkx for it. Without them the tables have tpir alone;
+`--only`, `--json` and `--read` measure one table at a time.
 
 The programs are those of Tracr's library; each cell: Tracr at its defaults / tpir.
 

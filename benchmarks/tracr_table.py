@@ -328,16 +328,22 @@ def configurations(options: argparse.Namespace) -> Iterator[tuple[str, int, int,
             yield from ((name, size, length, False) for name in options.programs)
 
 
-def read_lines(file: Path) -> list[Line]:
-    """What --json wrote."""
-    rows = json.loads(file.read_text(encoding="utf-8"))
-    return [Line(**{**row, **{k: Side(**row[k]) for k in ("tracr", "tpir")}}) for row in rows]
+def read_lines(file: Path, load: list[float]) -> list[Line]:
+    """What --json wrote; the load that it was measured under is added to ``load``."""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    load.append(record["load"])
+    sides = ("tracr", "tpir")
+    return [
+        Line(**{**row, **{side: Side(**row[side]) for side in sides}}) for row in record["lines"]
+    ]
 
 
 def main() -> None:
     options = arguments()
     load = [os.getloadavg()[0]]
-    lines = [line for file in options.read for line in read_lines(file)]
+    lines: list[Line] = []
+    for file in options.read:
+        lines += read_lines(file, load)
     known = {(line.program, line.vocabulary, line.length, line.timed) for line in lines}
     for name, size, length, timed in configurations(options):
         case = setup(TASKS[name], size, length, options.inputs)
@@ -351,7 +357,9 @@ def main() -> None:
         lines.append(line)
         print(line, file=sys.stderr)
         if options.json is not None:
-            write_atomic(options.json, json.dumps([each.record() for each in lines]), force=True)
+            load.append(os.getloadavg()[0])
+            record = {"load": max(load), "lines": [each.record() for each in lines]}
+            write_atomic(options.json, json.dumps(record), force=True)
     load.append(os.getloadavg()[0])
     text = page(
         lines, {name: task.origin for name, task in TASKS.items()}, options.inputs, max(load)
