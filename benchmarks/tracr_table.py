@@ -340,15 +340,16 @@ def read_lines(file: Path, load: list[float]) -> list[Line]:
 
 def main() -> None:
     options = arguments()
-    load = [os.getloadavg()[0]]
+    load: list[float] = []
     lines: list[Line] = []
     for file in options.read:
         lines += read_lines(file, load)
     known = {(line.program, line.vocabulary, line.length, line.timed) for line in lines}
     for name, size, length, timed in configurations(options):
-        case = setup(TASKS[name], size, length, options.inputs)
-        if (name, len(case.vocabulary), length, timed) in known:
+        if (name, len(TASKS[name].vocabulary(size)), length, timed) in known:
             continue
+        load.append(os.getloadavg()[0])
+        case = setup(TASKS[name], size, length, options.inputs)
         absent = Side(problem="not given")
         theirs = absent if options.tracr is None else tracr(case, timed, options)
         line = Line(
@@ -357,10 +358,8 @@ def main() -> None:
         lines.append(line)
         print(line, file=sys.stderr)
         if options.json is not None:
-            load.append(os.getloadavg()[0])
             record = {"load": max(load), "lines": [each.record() for each in lines]}
             write_atomic(options.json, json.dumps(record), force=True)
-    load.append(os.getloadavg()[0])
     text = page(
         lines, {name: task.origin for name, task in TASKS.items()}, options.inputs, max(load)
     )
