@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tpir.errors import TpirError
-from tpir.training.examples import Examples, format_examples, read_examples, split
+from tpir.training.examples import (
+    Examples,
+    format_examples,
+    read_examples,
+    split,
+    split_by_length,
+)
 
 
 @given(st.lists(st.integers(0, 30), min_size=60, max_size=120), st.integers(0, 5))
@@ -80,3 +86,28 @@ def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TpirError, match="is not a text file"):
         read_examples(binary)
+
+
+@given(st.lists(st.integers(1, 6), min_size=3, max_size=60), st.integers(0, 5))
+def test_splits_by_length_hold_out_some_of_each(lengths: list[int], seed: int) -> None:
+    rows = tuple((str(i),) * length for i, length in enumerate([4, 4, 4, *lengths]))
+    rows = (*rows, rows[0])  # one input twice
+    splits = split_by_length(Examples(rows, rows), seed=seed)
+    parts = (splits.train, splits.validation, splits.test)
+    inputs = [set(part.tokens) for part in parts]
+    assert sum(map(len, inputs)) == len(set(rows))
+    assert sorted(row for part in parts for row in part.tokens) == sorted(rows)
+    for length in {len(row) for row in rows}:
+        count = sum(len(row) == length for row in set(rows))
+        held = [sum(len(row) == length for row in part) for part in inputs]
+        assert held[0] >= 1
+        assert all(held[1:]) if count >= 3 else held[1:] == [0, 0]
+
+
+def test_splits_by_length_hold_out_a_tenth() -> None:
+    rows = tuple((str(i), *["x"] * (i % 2)) for i in range(2000))
+    splits = split_by_length(Examples(rows, rows), seed=0)
+    sizes = [len(part) for part in (splits.train, splits.validation, splits.test)]
+    assert sizes == [1620, 180, 200]
+    with pytest.raises(TpirError, match="no three of a length"):
+        split_by_length(Examples(rows[:4], rows[:4]), seed=0)

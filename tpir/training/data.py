@@ -10,9 +10,7 @@ from torch import Tensor
 from tpir.errors import TpirError
 from tpir.models.config import TransformerProgramConfig
 from tpir.training.examples import Examples, Label
-
-IGNORED = -100
-"""The target where there is no label, as ``torch.nn.functional.cross_entropy`` has it."""
+from tpir.training.problem import IGNORED as IGNORED
 
 
 @dataclass(frozen=True)

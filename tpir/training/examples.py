@@ -84,6 +84,37 @@ def _hold_out(items: list[int], seed: int, fraction: float) -> tuple[list[int], 
     return [items[i] for i in order[held:]], [items[i] for i in order[:held]]
 
 
+def split_by_length(examples: Examples, *, seed: int, fraction: float = 0.1) -> Splits:
+    """Split the inputs of each length: ``fraction`` to test, as much of the rest to validation.
+
+    Each gets at least one input of every length that has three or more; lengths with fewer are for
+    training. Repeats of an input stay together, so that no input is in two sets. Raises TpirError
+    if no length has three inputs.
+    """
+    random = np.random.RandomState(seed)
+    places: dict[tuple[str, ...], list[int]] = {}
+    for index, tokens in enumerate(examples.tokens):
+        places.setdefault(tokens, []).append(index)
+    inputs: dict[int, list[list[int]]] = {}
+    for tokens, repeats in places.items():
+        inputs.setdefault(len(tokens), []).append(repeats)
+    parts: tuple[list[int], ...] = ([], [], [])
+    for length in sorted(inputs):
+        order = random.permutation(len(inputs[length])).tolist()
+        tested = validated = 0
+        if len(order) >= 3:
+            tested = max(1, round(fraction * len(order)))
+            validated = max(1, round(fraction * (len(order) - tested)))
+        bounds = (tested + validated, len(order)), (tested, tested + validated), (0, tested)
+        for part, (first, last) in zip(parts, bounds, strict=True):
+            part.extend(i for k in order[first:last] for i in inputs[length][k])
+    if not parts[1]:
+        raise TpirError(
+            f"{len(places)} distinct inputs, no three of a length, are too few to split"
+        )
+    return Splits(*(examples.take(sorted(part)) for part in parts))
+
+
 def read_examples(path: Path, *, pooled: bool = False) -> Examples:
     """Read JSON lines ``{"tokens": [...], "labels": [...]}``; null where a position has no label.
 

@@ -2,13 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.errors import TpirError
+from tpir.semantics.program_space import input_space
+from tpir.semantics.space import InputSpace
 from tpir.training.examples import Label, Splits
 
+PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+
+IGNORED = -100
+"""The label id where there is no label, as ``torch.nn.functional.cross_entropy`` has it."""
+
+UNLISTED = -1
+"""The label id of a label that is not in the list: it counts, and no prediction equals it."""
+
+COUNTED = 1_000_000
+"""Spaces of at most so many inputs are gone through, input by input, where that is of use."""
+
+LARGEST_SHARE = 0.6
+"""A data set holds at most this share of a space: what is held out stays more than leftovers."""
+
+Ids = NDArray[np.int64]
+
+
+class BatchLabels(NamedTuple):
+    """``labels`` [input, position] (or [input, 1] if pooled) as label ids, ``IGNORED`` for none.
+
+    ``defined`` [input]: whether the teacher labels the input at all.
+    """
+
+    labels: Ids
+    defined: NDArray[np.bool_]
+
+
+class Labelled(NamedTuple):
+    """Inputs of one length: ``tokens`` [input, position], ``labels`` likewise or [input, 1]; ids.
+
+    Ids are places in a problem's vocabulary and labels; see ``IGNORED`` and ``UNLISTED``.
+    """
+
+    tokens: Ids
+    labels: Ids
+
+
 Teacher = Callable[[Sequence[str]], list[Label]]
-"""The gold labels of one input, an entry for each token; None where there is none."""
+"""The gold labels of one input, an entry for each token; None where there is none.
+
+Raises TpirError for an input that it does not label.
+"""
+
+BatchTeacher = Callable[[Ids], BatchLabels]
+"""The same for inputs of one length at once, as vocabulary ids [input, position]."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +70,10 @@ class Problem:
     the longest input, special tokens included. ``accepts`` is the form of inputs (a regular
     expression over tokens), None for all sequences up to the context. ``teacher`` labels inputs
     that are in no split; None where the examples are all there is, as with those of a file.
+    ``batch_teacher`` is the same function on arrays. ``pooled``: one label for the whole input.
+
+    ``lengths`` are those that inputs are drawn at, None for all; ``total`` says that the teacher
+    labels every input of the form at these lengths.
     """
 
     name: str
@@ -29,3 +84,55 @@ class Problem:
     accepts: str | None
     splits: Splits
     teacher: Teacher | None = None
+    batch_teacher: BatchTeacher | None = None
+    pooled: bool = False
+    lengths: tuple[int, ...] | None = None
+    total: bool = True
+
+    @cached_property
+    def space(self) -> InputSpace:
+        """The inputs of the accepted form, over the vocabulary without ``<pad>``."""
+        return input_space(self.vocabulary[1:], self.context, self.accepts)
+
+    @cached_property
+    def space_size(self) -> int | None:
+        """How many inputs there are that the teacher labels; None without a teacher.
+
+        Where it refuses some of more than ``COUNTED``, those are counted, too.
+        """
+        if self.batch_teacher is None:
+            return None
+        size = self._form_size
+        if self.total or size > COUNTED:
+            return size
+        return sum(len(batch.tokens) for batch in self.all_inputs())
+
+    @property
+    def share_seen(self) -> float | None:
+        """The share of all inputs that are in the training split, 0 to 1; None if not known."""
+        if self.space_size is None:
+            return None
+        return len(set(self.splits.train.tokens)) / self.space_size
+
+    @property
+    def listable(self) -> bool:
+        """Whether ``all_inputs`` goes through at most ``COUNTED`` inputs."""
+        return self.batch_teacher is not None and self._form_size <= COUNTED
+
+    def all_inputs(self, size: int = 2**14) -> Iterator[Labelled]:
+        """All inputs with their labels, shortest first, at most ``size`` at a time.
+
+        Raises TpirError where there is no teacher.
+        """
+        if self.batch_teacher is None:
+            raise TpirError(f"{self.name} has no teacher: only the inputs of its data have labels")
+        for length, codes in self.space.batches(size):
+            if self.lengths is None or length in self.lengths:
+                tokens = np.ascontiguousarray(codes.T) + 1  # <pad> comes first
+                labels, defined = self.batch_teacher(tokens)
+                yield Labelled(tokens[defined], labels[defined])
+
+    @property
+    def _form_size(self) -> int:
+        counts = self.space.count_by_length()
+        return sum(n for k, n in counts.items() if self.lengths is None or k in self.lengths)

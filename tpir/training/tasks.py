@@ -15,8 +15,11 @@ import numpy as np
 
 from tpir.errors import TpirError
 from tpir.training.examples import Examples, Label
+from tpir.training.problem import BOS as BOS
+from tpir.training.problem import EOS as EOS
+from tpir.training.problem import PAD as PAD
 
-PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
+UNKNOWN = "<unk>"
 PAIRS = (("(", ")"), ("{", "}"))
 LARGEST_VOCABULARY = 4096
 
