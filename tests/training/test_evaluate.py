@@ -35,3 +35,15 @@ def test_rows_that_do_not_belong_together_are_refused() -> None:
         accuracy_by_length([["a"]], [["x"]], [])
     with pytest.raises(TpirError, match="input 2: 1 predictions for 2 labels"):
         accuracy_by_length([["a"], ["a", "b"]], [["x"], ["x", "y"]], [["x"], ["x"]])
+
+
+def test_each_length_counts_as_much_as_any_other() -> None:
+    accuracy = accuracy_by_length(
+        tokens=[["a"], ["a", "b"], ["b", "b"], ["<s>", "b", "b"]],
+        gold=[["1"], ["1", "2"], ["1", "2"], [None, None, None]],
+        predicted=[["2"], ["1", "2"], ["1", "1"], ["1", "1", "1"]],
+    )
+    assert accuracy.mean_over_lengths == (0 + 3 / 4) / 2
+    assert accuracy.by_length[2].exact == 1 / 2
+    assert math.isnan(accuracy_by_length([["a"]], [[None]], [["a"]]).mean_over_lengths)
+    assert math.isnan(Tally().exact)

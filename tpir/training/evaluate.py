@@ -23,6 +23,11 @@ class Tally:
         """The share of labels that are right, 0 to 1; NaN where there is no label."""
         return self.correct / self.labels if self.labels else float("nan")
 
+    @property
+    def exact(self) -> float:
+        """The share of inputs whose every label is right, 0 to 1; NaN where there is no input."""
+        return self.inputs_correct / self.inputs if self.inputs else float("nan")
+
     def __add__(self, other: Tally) -> Tally:
         return Tally(
             self.labels + other.labels,
@@ -38,6 +43,16 @@ class Accuracy:
 
     overall: Tally
     by_length: Mapping[int, Tally]
+
+    @property
+    def mean_over_lengths(self) -> float:
+        """The mean of the accuracies at each length that has labels, 0 to 1; NaN where none has.
+
+        Data sets hold nearly only long inputs, as there are so few short ones: this counts a length
+        as much as any other.
+        """
+        shares = [tally.accuracy for tally in self.by_length.values() if tally.labels]
+        return sum(shares) / len(shares) if shares else float("nan")
 
 
 def accuracy_by_length(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tpir.errors import TpirError
 from tpir.semantics.program_space import input_space
 from tpir.semantics.space import InputSpace
-from tpir.training.examples import Label, Splits
+from tpir.training.examples import Examples, Label, Splits
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
@@ -58,6 +58,13 @@ Teacher = Callable[[Sequence[str]], list[Label]]
 Raises TpirError for an input that it does not label.
 """
 
+Longer = Callable[[int, int, int], Examples]
+"""Labelled inputs of a given length, also beyond the context: of length, count and seed.
+
+As many distinct ones as are found, up to the count; none where the length is not one of inputs.
+Raises TpirError where the function does not extend to that length.
+"""
+
 BatchTeacher = Callable[[Ids], BatchLabels]
 """The same for inputs of one length at once, as vocabulary ids [input, position]."""
 
@@ -73,7 +80,8 @@ class Problem:
     ``batch_teacher`` is the same function on arrays. ``pooled``: one label for the whole input.
 
     ``lengths`` are those that inputs are drawn at, None for all; ``total`` says that the teacher
-    labels every input of the form at these lengths.
+    labels every input of the form at these lengths. ``longer`` draws inputs of any length, where
+    the function says what longer inputs are.
     """
 
     name: str
@@ -88,6 +96,7 @@ class Problem:
     pooled: bool = False
     lengths: tuple[int, ...] | None = None
     total: bool = True
+    longer: Longer | None = None
 
     @cached_property
     def space(self) -> InputSpace:
@@ -118,6 +127,26 @@ class Problem:
     def listable(self) -> bool:
         """Whether ``all_inputs`` goes through at most ``COUNTED`` inputs."""
         return self.batch_teacher is not None and self._form_size <= COUNTED
+
+    def encoded(self, examples: Examples) -> Iterator[Labelled]:
+        """Examples as ids, those of each length together, shortest first.
+
+        Raises TpirError for a token that is not in the vocabulary.
+        """
+        tokens = {token: i for i, token in enumerate(self.vocabulary)}
+        labels: dict[Label, int] = {label: i for i, label in enumerate(self.labels)}
+        labels[None] = IGNORED
+        groups: dict[int, tuple[list[list[int]], list[list[int]]]] = {}
+        for words, answers in zip(examples.tokens, examples.labels, strict=True):
+            rows, found = groups.setdefault(len(words), ([], []))
+            unknown = next((word for word in words if word not in tokens), None)
+            if unknown is not None:
+                raise TpirError(f"{unknown} is no token of {self.name}")
+            rows.append([tokens[word] for word in words])
+            found.append([labels.get(answer, UNLISTED) for answer in answers])
+        for length in sorted(groups):
+            rows, found = groups[length]
+            yield Labelled(np.array(rows, dtype=np.int64), np.array(found, dtype=np.int64))
 
     def all_inputs(self, size: int = 2**14) -> Iterator[Labelled]:
         """All inputs with their labels, shortest first, at most ``size`` at a time.

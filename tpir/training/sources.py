@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tpir.errors import TpirError, counted
@@ -84,7 +84,27 @@ def _unsplit(task: Task, sizes: Sizes) -> Problem:
         batch_teacher=TaskTeacher(task, sizes),
         lengths=(context,) if filled else None,
         total=task.name != "induction",
+        longer=TaskDrawer(task, sizes),
     )
+
+
+@dataclass(frozen=True)
+class TaskDrawer:
+    """Draws inputs of a task of one length, whatever the sizes of the problem: see ``Longer``."""
+
+    task: Task
+    sizes: Sizes
+
+    def __call__(self, length: int, count: int, seed: int) -> Examples:
+        """At most ``count`` distinct inputs of ``length`` tokens, specials included."""
+        around = 2 if self.task.closed else 1
+        longest = length - self.task.unpaired_tokens
+        sizes = Sizes(
+            self.sizes.vocab_size, longest if self.task.in_pairs else length - around, longest
+        )
+        if self.task.context(longest) != length:
+            return NOTHING
+        return self.task.generate(sizes.vocab_size, count, sizes.min_length, sizes.max_length, seed)
 
 
 def problem_of_file(
@@ -148,11 +168,11 @@ def begun(examples: Examples, *, pooled: bool) -> Examples:
     return Examples(tuple((BOS, *tokens) for tokens in examples.tokens), labels)
 
 
-def read_table(path: Path, *, pooled: bool = False) -> Examples:
+def read_table(path: Path, *, pooled: bool | None = False) -> Examples:
     """Read a table with the columns ``tokens`` and ``labels``, entries separated by spaces.
 
     ``-`` is a position without a label; other columns are passed over. With ``pooled`` a row has
-    one label. Raises TpirError, naming the line, for anything else.
+    one label, with None it may. Raises TpirError, naming the line, for anything else.
     """
     tokens: list[tuple[str, ...]] = []
     labels: list[tuple[Label, ...]] = []
@@ -165,7 +185,7 @@ def read_table(path: Path, *, pooled: bool = False) -> Examples:
         if not words:
             raise TpirError(f"{where}: there are no tokens")
         expected = 1 if pooled else len(words)
-        if len(answers) != expected:
+        if len(answers) != expected and not (pooled is None and len(answers) == 1):
             raise TpirError(f"{where}: {counted(len(answers), 'label')}, where {expected} belong")
         tokens.append(tuple(words))
         labels.append(tuple(None if answer == NO_LABEL else answer for answer in answers))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal as Word
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,9 @@ def problem_of_teacher(
     """
     program, begins = _program(teacher, vocabulary, max_length, output, begin)
     rows = _Rows(program, begins)
+    longer = None
+    if isinstance(teacher, Path) and needs_specialising(read_text(teacher), name=str(teacher)):
+        longer = FileDrawer(teacher, program.vocabulary, output, begins)
     size = min(dataset_size, max(1, int(LARGEST_SHARE * rows.space.count())))
     drawn, found, all_defined = _draw(rows, size, np.random.default_rng(seed))
     if rows.space.count() <= COUNTED:
@@ -103,7 +107,26 @@ def problem_of_teacher(
         batch_teacher=ProgramTeacher(rows, ids),
         pooled=rows.pooled,
         total=all_defined,
+        longer=longer,
     )
+
+
+@dataclass(frozen=True)
+class FileDrawer:
+    """Draws inputs of any length, labelled by a file that states no context: see ``Longer``."""
+
+    path: Path
+    vocabulary: tuple[Value, ...]
+    output: str | None
+    begins: bool
+
+    def __call__(self, length: int, count: int, seed: int) -> Examples:
+        """At most ``count`` distinct inputs of ``length`` tokens, ``<s>`` included."""
+        program, _ = _program(self.path, self.vocabulary, length, self.output, self.begins)
+        rows = _Rows(program, self.begins)
+        if length not in rows.space.lengths():
+            return Examples((), ())
+        return _draw(rows, count, np.random.default_rng(seed), length=length)[0]
 
 
 @dataclass(frozen=True)
@@ -266,12 +289,20 @@ def _worded(form: Form, anything: Form) -> Form:
     return form
 
 
-def _draw(rows: _Rows, size: int, random: np.random.Generator) -> tuple[Examples, set[str], bool]:
-    """Distinct examples, the labels in them, and whether the program failed on no input."""
+def _draw(
+    rows: _Rows, size: int, random: np.random.Generator, *, length: int | None = None
+) -> tuple[Examples, set[str], bool]:
+    """Distinct examples, the labels in them, and whether the program failed on no input.
+
+    Of all lengths alike, or of the one that is given.
+    """
+    by: Word["uniform", "length"] = "length" if length is None else "uniform"
     found: dict[tuple[str, ...], tuple[Label, ...]] = {}
     failed: str | None = None
     for _ in range(1 + _DRAWS * size // _ROUND):
-        for tokens in _by_length(rows.space.sample(_ROUND, random, by="length")):
+        for tokens in _by_length(rows.space.sample(_ROUND, random, by=by)):
+            if length not in (None, tokens.shape[1]):
+                continue
             codes, labels, failures = rows.texts(tokens)
             for row, answers, failure in zip(
                 tokens.tolist(), codes.tolist(), failures.tolist(), strict=True
