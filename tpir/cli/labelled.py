@@ -1,4 +1,4 @@
-"""Labelled inputs from JSON lines, gzipped or not."""
+"""Labelled inputs from JSON lines, gzipped or not, or from a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tpir.errors import TpirError, counted
 from tpir.files import json_value, read_text
+from tpir.training.sources import read_table
 
 Tokens = tuple[str, ...]
 Labels = tuple[str | None, ...]
@@ -17,8 +18,12 @@ def read_labelled(path: Path) -> tuple[list[Tokens], list[Labels]]:
     """Inputs and their labels, index for index. Raises TpirError, naming the line.
 
     A line is an object with ``tokens`` and ``labels`` (or ``gold``): a label for each token, or a
-    single one for the whole input; null where there is none.
+    single one for the whole input; null where there is none. A ``.csv`` file is a table: see
+    ``tpir.training.sources.read_table``.
     """
+    if path.suffix == ".csv":
+        examples = read_table(path, pooled=None)
+        return list(examples.tokens), list(examples.labels)
     tokens: list[Tokens] = []
     labels: list[Labels] = []
     for number, line in enumerate(_text(path).split("\n"), start=1):
