@@ -152,3 +152,10 @@ def test_equal_seeds_draw_equal_inputs(hist: Path) -> None:
     ]
     assert made[0] == made[1] != made[2]
     assert np.isclose(len(made[0].train), 405, atol=5)
+
+
+def test_a_space_without_end_is_drawn_from() -> None:
+    program = tpir.parse(HIST, vocabulary="abcdefghijklmnopqrstuvwxyz", context=400)
+    problem = problem_of_teacher(program, dataset_size=60)
+    assert problem.share_seen == 0 and not problem.listable
+    assert problem.space_size is not None and problem.space_size > 10**500

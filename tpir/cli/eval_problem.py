@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ from tpir.training.problem import BOS, COUNTED, Problem
 if TYPE_CHECKING:
     from tpir.training.beyond import Beyond
     from tpir.training.judge import Report, Subject
+
+_WRITTEN_OUT = 10**15
+"""Larger numbers of inputs are not told to the last one."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,9 @@ def _print(problem: Problem, report: Report, beyond: Beyond | None, *, everythin
     show(side_by_side(columns))
     if report.share_seen is not None and report.space_size is not None:
         seen = f"{100 * report.share_seen:.3g} %"
-        show(f"training saw {seen} of the {report.space_size:,} inputs of {problem.name}")
+        size = report.space_size
+        many = f"{size:,}" if size < _WRITTEN_OUT else f"about 10^{math.log10(size):.0f}"
+        show(f"training saw {seen} of the {many} inputs of {problem.name}")
     if everything and report.everything is None:
         say(f"--all: there are more than {COUNTED:,} inputs")
     if beyond is not None and beyond.why_not is not None:
@@ -132,6 +138,7 @@ def _print(problem: Problem, report: Report, beyond: Beyond | None, *, everythin
 
 
 def _as_json(problem: Problem, report: Report, beyond: Beyond | None) -> dict[str, object]:
+    size = report.space_size
     found: dict[str, object] = {
         "problem": problem.name,
         "train": accuracy_as_json(report.train),
@@ -139,7 +146,7 @@ def _as_json(problem: Problem, report: Report, beyond: Beyond | None) -> dict[st
         "test": accuracy_as_json(report.test),
         "all": None if report.everything is None else accuracy_as_json(report.everything),
         "share_seen": report.share_seen,
-        "space_size": report.space_size,
+        "space_size": size if size is not None and size < _WRITTEN_OUT else None,
     }
     if beyond is not None:
         accuracy = beyond.accuracy

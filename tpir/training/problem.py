@@ -26,10 +26,15 @@ UNLISTED = -1
 COUNTED = 1_000_000
 """Spaces of at most so many inputs are gone through, input by input, where that is of use."""
 
-LARGEST_SHARE = 0.6
-"""A data set holds at most this share of a space: what is held out stays more than leftovers."""
-
 Ids = NDArray[np.int64]
+
+
+def at_most(size: int, space_size: int) -> int:
+    """How many of ``size`` inputs are drawn from a space: at most 60 % of it, at least one.
+
+    So what is held out, or not drawn at all, stays more than leftovers.
+    """
+    return min(size, max(1, space_size * 6 // 10))
 
 
 class BatchLabels(NamedTuple):

@@ -19,7 +19,7 @@ from tpir.training.examples import (
     split,
     split_by_length,
 )
-from tpir.training.problem import BOS, LARGEST_SHARE, PAD, Problem
+from tpir.training.problem import BOS, PAD, Problem, at_most
 from tpir.training.tasks import Sizes, Task, get_task
 
 DATASET_SIZE = 20_000
@@ -59,7 +59,7 @@ def problem_of_task(
     made = _unsplit(task, sizes)
     size = dataset_size
     if not as_reference and made.space_size is not None:
-        size = min(size, max(1, int(LARGEST_SHARE * made.space_size)))
+        size = at_most(size, made.space_size)
     examples = task.generate(sizes.vocab_size, size, sizes.min_length, sizes.max_length, seed)
     split_up = split if as_reference else split_by_length
     return replace(made, splits=split_up(examples, seed=seed))

@@ -40,12 +40,12 @@ from tpir.training.problem import (
     BOS,
     COUNTED,
     IGNORED,
-    LARGEST_SHARE,
     PAD,
     UNLISTED,
     BatchLabels,
     Ids,
     Problem,
+    at_most,
 )
 from tpir.training.sources import DATASET_SIZE
 
@@ -84,7 +84,7 @@ def problem_of_teacher(
     longer = None
     if isinstance(teacher, Path) and needs_specialising(read_text(teacher), name=str(teacher)):
         longer = FileDrawer(teacher, program.vocabulary, output, begins)
-    size = min(dataset_size, max(1, int(LARGEST_SHARE * rows.space.count())))
+    size = at_most(dataset_size, rows.space.count())
     drawn, found, all_defined = _draw(rows, size, np.random.default_rng(seed))
     if rows.space.count() <= COUNTED:
         found, all_defined = _occurring(rows)
