@@ -70,6 +70,16 @@ def test_any_weights_any_batch_any_length(name: str) -> None:
 
 
 @needs_onnx
+@pytest.mark.parametrize("name", MODELS)
+def test_padding_is_not_read_wherever_it_is(name: str) -> None:
+    mask = torch.tensor([[False, True, False, True], [True] * 4, [False] * 4])
+    content = onnx_bytes(MODELS[name])
+    logits = [exported(content, torch.where(mask, 0, padding), mask) for padding in (1, 2)]
+    assert torch.isfinite(logits[0]).all()
+    assert torch.equal(logits[0][mask], logits[1][mask])
+
+
+@needs_onnx
 def test_inputs_longer_than_the_context_are_refused() -> None:
     ids = torch.zeros(1, 6, dtype=torch.long)
     with pytest.raises(Exception, match="out of data bounds"):

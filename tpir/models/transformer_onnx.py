@@ -4,8 +4,9 @@ Inputs ``tokens`` (int64) and ``mask`` (bool), both [batch, length]; ``mask`` is
 which nothing attends to. Output ``logits`` [batch, length, outputs], in the type of the weights.
 Batch and length are free, the length up to the context. A token of beginning is put before the
 tokens, and its logits are taken off, inside the graph. Values inside have TransformerLens's names,
-such as ``blocks.0.hook_resid_post``, and are off by one position where there is such a token; an
-MLP that writes nothing has none.
+such as ``blocks.0.hook_resid_post``, and are off by one position where there is such a token. Small
+models take as long as they have nodes: an MLP that writes nothing and a bias of zeros have none,
+and where a block has one head, its values have no axis of heads.
 """
 
 from __future__ import annotations
@@ -84,22 +85,22 @@ class _Graph:
         return self.constant(f"list_{'_'.join(map(str, values))}", np.array(values, np.int64))
 
     def affine(self, x: str, weight: str, bias: str, name: str = "") -> str:
-        return self.add("Add", self.add("MatMul", x, weight), bias, name=name)
+        """``x @ weight + bias``; a bias of zeros is left out."""
+        if self.constants[bias].any():
+            return self.add("Add", self.add("MatMul", x, weight), bias, name=name)
+        return self.add("MatMul", x, weight, name=name)
 
 
 def _graph(checkpoint: TransformerCheckpoint) -> _Graph:
     graph = _Graph()
     for name, tensor in checkpoint.state.items():
-        array = tensor.numpy()
-        # A bias of heads [heads, d_head] is added to [batch, heads, position, d_head].
-        per_head = name.endswith(("b_Q", "b_K", "b_V"))
-        graph.constant(name, array[:, np.newaxis] if per_head else array)
+        graph.constant(name, _as_read(name, tensor.numpy()))
     tokens, mask = "tokens", "mask"
     if checkpoint.bos:
         tokens, mask = _with_first(graph, len(checkpoint.vocabulary))
-    x, seen = _embedded(graph, tokens, mask, causal=checkpoint.causal)
+    x, hiding = _embedded(graph, tokens, mask, causal=checkpoint.causal)
     for number in range(checkpoint.blocks):
-        x = _attention(graph, checkpoint, f"blocks.{number}.", x, seen)
+        x = _attention(graph, checkpoint, f"blocks.{number}.", x, hiding)
         x = _mlp(graph, checkpoint, f"blocks.{number}.", x)
     if checkpoint.bos:
         x = graph.add("Slice", x, graph.whole(1), graph.whole(_END), graph.whole(1))
@@ -107,6 +108,18 @@ def _graph(checkpoint: TransformerCheckpoint) -> _Graph:
     read = {name for node in graph.nodes for name in node.inputs}
     graph.constants = {name: array for name, array in graph.constants.items() if name in read}
     return graph
+
+
+def _as_read(name: str, array: Array) -> Array:
+    """A tensor of the state as the nodes read it: a head that is alone has no axis of heads.
+
+    A bias of several heads [heads, d_head] is added to [batch, heads, position, d_head].
+    """
+    if ".attn." not in name or name.endswith("b_O"):
+        return array
+    if len(array) == 1:
+        return array.reshape(array.shape[1:])
+    return array[:, np.newaxis] if array.ndim == 2 else array
 
 
 def _with_first(graph: _Graph, token: int) -> tuple[str, str]:
@@ -118,46 +131,58 @@ def _with_first(graph: _Graph, token: int) -> tuple[str, str]:
 
 
 def _embedded(graph: _Graph, tokens: str, mask: str, *, causal: bool) -> tuple[str, str]:
-    """The stream at the start, and which keys a query sees: [batch, 1, query or 1, key]."""
+    """The stream at the start, and what hides keys from queries, which is added to scores.
+
+    That is 0 where a query sees a key, otherwise as low as can be: [batch, query or 1, key]. Not
+    minus infinity, because a query that sees no key, which is padding, has to have a pattern still.
+    """
     zero, one = (graph.constant(f"number_{n}", np.array(n, np.int64)) for n in (0, 1))
-    shape = graph.add("Shape", tokens)
-    positions = graph.add("Range", zero, graph.add("Gather", shape, one), one)
-    seen = graph.add("Unsqueeze", mask, graph.whole(1, 2))
+    positions = graph.add("Range", zero, graph.add("Gather", graph.add("Shape", tokens), one), one)
+    # A row, because onnxruntime 1.32 makes of Gather(W, Range) a Slice that it then refuses.
+    positions = graph.add("Unsqueeze", positions, graph.whole(0))
+    seen = graph.add("Unsqueeze", mask, graph.whole(1))
     if causal:
-        keys = graph.add("Unsqueeze", positions, graph.whole(0))
-        queries = graph.add("Unsqueeze", positions, graph.whole(1))
-        seen = graph.add("And", seen, graph.add("LessOrEqual", keys, queries))
-    # Expand, because onnxruntime 1.32 makes of Gather(W, Range) a Slice that it then refuses.
-    positions = graph.add("Expand", positions, shape)
+        queries = graph.add("Transpose", positions, perm=[1, 0])
+        seen = graph.add("And", seen, graph.add("LessOrEqual", positions, queries))
+    real = graph.constants["embed.W_E"].dtype
+    least = np.finfo(np.float64 if real == np.float64 else np.float32).min
+    nothing = graph.constant("nothing", np.array(0, real))
+    lowest = graph.constant("lowest", np.array(least, real))
     embedded = graph.add("Gather", "embed.W_E", tokens, name="hook_embed")
     placed = graph.add("Gather", "pos_embed.W_pos", positions, name="hook_pos_embed")
-    return graph.add("Add", embedded, placed, name="blocks.0.hook_resid_pre"), seen
+    x = graph.add("Add", embedded, placed, name="blocks.0.hook_resid_pre")
+    return x, graph.add("Where", seen, nothing, lowest)
 
 
 def _attention(
-    graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str, seen: str
+    graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str, hiding: str
 ) -> str:
-    """As in ``tpir.models.transformer``; a query that sees no key reads 0."""
+    """As in ``tpir.models.transformer``; see ``_as_read`` for a head that is alone."""
     p = f"{block}attn."
-    heads = graph.add("Unsqueeze", x, graph.whole(1))
-    q, k, v = (graph.affine(heads, f"{p}W_{n}", f"{p}b_{n}", f"{p}hook_{n.lower()}") for n in "QKV")
     weights = checkpoint.state[f"{p}W_Q"].numpy()
-    root = np.array(math.sqrt(weights.shape[-1]), weights.dtype)
-    nothing = graph.constant("nothing", np.array(-np.inf, weights.dtype))
-    products = graph.add("MatMul", q, graph.add("Transpose", k, perm=[0, 1, 3, 2]))
-    scaled = graph.add("Div", products, graph.constant(f"{p}scale", root))
-    scores = graph.add("Where", seen, scaled, nothing, name=f"{p}hook_attn_scores")
-    if checkpoint.bos:  # which every query sees
-        pattern = graph.add("Softmax", scores, axis=-1, name=f"{p}hook_pattern")
-    else:
-        zero = graph.constant("zero", np.array(0, weights.dtype))
-        pattern = graph.add("Softmax", scores, axis=-1)
-        pattern = graph.add("Where", seen, pattern, zero, name=f"{p}hook_pattern")
+    several = len(weights) > 1
+    read = graph.add("Unsqueeze", x, graph.whole(1)) if several else x
+    q, k, v = (graph.affine(read, f"{p}W_{n}", f"{p}b_{n}", f"{p}hook_{n.lower()}") for n in "QKV")
+    keys = graph.add("Transpose", k, perm=[0, 1, 3, 2] if several else [0, 2, 1])
+    root = graph.constant(f"{p}scale", np.array(math.sqrt(weights.shape[-1]), weights.dtype))
+    scaled = graph.add("Div", graph.add("MatMul", q, keys), root)
+    hiding = graph.add("Unsqueeze", hiding, graph.whole(1)) if several else hiding
+    scores = graph.add("Add", scaled, hiding, name=f"{p}hook_attn_scores")
+    pattern = graph.add("Softmax", scores, axis=-1, name=f"{p}hook_pattern")
     z = graph.add("MatMul", pattern, v, name=f"{p}hook_z")
-    written = graph.add("MatMul", z, f"{p}W_O", name=f"{p}hook_result")
-    written = graph.add("ReduceSum", written, graph.whole(1), keepdims=0)
-    written = graph.add("Add", written, f"{p}b_O", name=f"{block}hook_attn_out")
+    written = _attention_out(graph, p, z, f"{block}hook_attn_out", several=several)
     return graph.add("Add", x, written, name=f"{block}hook_resid_mid")
+
+
+def _attention_out(graph: _Graph, p: str, z: str, name: str, *, several: bool) -> str:
+    """What the heads write, summed, and the bias."""
+    if not several:
+        return graph.affine(z, f"{p}W_O", f"{p}b_O", name)
+    each = graph.add("MatMul", z, f"{p}W_O", name=f"{p}hook_result")
+    if not graph.constants[f"{p}b_O"].any():
+        return graph.add("ReduceSum", each, graph.whole(1), keepdims=0, name=name)
+    summed = graph.add("ReduceSum", each, graph.whole(1), keepdims=0)
+    return graph.add("Add", summed, f"{p}b_O", name=name)
 
 
 def _mlp(graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str) -> str:
