@@ -125,3 +125,6 @@ def test_bases_are_as_small_as_they_can_be() -> None:
     assert basis_of([(0.0, 0.0, 1.0, 1.0, 0.0)], 5).size == 1
     each = [tuple(float(k == v) for v in range(5)) for k in range(5)]
     assert basis_of(each, 5).size == 4
+    large = [(0, 1, 2**40, 5, 2**33), (0, 2**35, 3, 2**31, 7), (0, 2, 2**32, 2**45, 1)]
+    columns = np.array([*large, np.sum(large[:2], axis=0)], dtype=float)
+    assert basis_of([tuple(column) for column in columns.tolist()], 5).size == 3

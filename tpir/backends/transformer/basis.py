@@ -26,6 +26,11 @@ IDENTITY: Column = ()
 MOST_EXACT = 4_096
 """Above so many numbers in all columns, values get a coordinate each without a look at the rank."""
 
+PRIME = 2**31 - 1
+"""The product of two remainders fits 64 bits."""
+
+MOST_WHOLE = 2.0**52
+"""Differences of smaller whole numbers are exact."""
 
 MOST_PARTS = 64
 """The simple parts in which multiples are looked for."""
@@ -157,6 +162,9 @@ def _chosen(matrix: Floats, bases: Floats, most: int) -> tuple[list[int], list[F
 
     They count from ``bases``, one for each.
     """
+    whole = (matrix == np.round(matrix)).all(axis=1) & (np.abs(matrix) < MOST_WHOLE).all(axis=1)
+    if _rank_modulo((matrix - bases[:, None])[whole].astype(np.int64)) >= most:
+        return None
     reduced: list[tuple[list[Fraction], list[Fraction], int]] = []
     picked: list[int] = []
     combos: list[list[Fraction]] = []
@@ -185,3 +193,22 @@ def _chosen(matrix: Floats, bases: Floats, most: int) -> tuple[list[int], list[F
     if any(Fraction(float(w)) != w or w.denominator > 2**10 for row in padded for w in row):
         return None
     return picked, [np.array([float(w) for w in row]) for row in padded]
+
+
+def _rank_modulo(matrix: NDArray[np.int64]) -> int:
+    """The rank modulo ``PRIME``: quick, exact, and no higher than the rank of whole numbers.
+
+    A minor that is not 0 modulo a prime is not 0.
+    """
+    rows = matrix % PRIME
+    rank = 0
+    for column in range(rows.shape[1]):
+        places = np.flatnonzero(rows[rank:, column])
+        if len(places):
+            pivot = rank + int(places[0])
+            rows[[rank, pivot]] = rows[[pivot, rank]]
+            inverse = pow(int(rows[rank, column]), -1, PRIME)
+            factors = rows[rank + 1 :, column] * inverse % PRIME
+            rows[rank + 1 :] = (rows[rank + 1 :] - factors[:, None] * rows[rank]) % PRIME
+            rank += 1
+    return rank
