@@ -111,15 +111,14 @@ def _graph(checkpoint: TransformerCheckpoint) -> _Graph:
 
 
 def _as_read(name: str, array: Array) -> Array:
-    """A tensor of the state as the nodes read it: a head that is alone has no axis of heads.
-
-    A bias of several heads [heads, d_head] is added to [batch, heads, position, d_head].
-    """
+    """A tensor of the state as the nodes read it: the heads of a block side by side."""
     if ".attn." not in name or name.endswith("b_O"):
         return array
-    if len(array) == 1:
-        return array.reshape(array.shape[1:])
-    return array[:, np.newaxis] if array.ndim == 2 else array
+    if name.endswith("W_O"):
+        return array.reshape(-1, array.shape[-1])
+    if array.ndim == 2:
+        return array.reshape(-1)
+    return array.transpose(1, 0, 2).reshape(array.shape[1], -1)
 
 
 def _with_first(graph: _Graph, token: int) -> tuple[str, str]:
@@ -157,32 +156,38 @@ def _embedded(graph: _Graph, tokens: str, mask: str, *, causal: bool) -> tuple[s
 def _attention(
     graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str, hiding: str
 ) -> str:
-    """As in ``tpir.models.transformer``; see ``_as_read`` for a head that is alone."""
+    """As in ``tpir.models.transformer``; a head that is alone has no axis of heads."""
     p = f"{block}attn."
-    weights = checkpoint.state[f"{p}W_Q"].numpy()
-    several = len(weights) > 1
-    read = graph.add("Unsqueeze", x, graph.whole(1)) if several else x
-    q, k, v = (graph.affine(read, f"{p}W_{n}", f"{p}b_{n}", f"{p}hook_{n.lower()}") for n in "QKV")
-    keys = graph.add("Transpose", k, perm=[0, 1, 3, 2] if several else [0, 2, 1])
-    root = graph.constant(f"{p}scale", np.array(math.sqrt(weights.shape[-1]), weights.dtype))
-    scaled = graph.add("Div", graph.add("MatMul", q, keys), root)
-    hiding = graph.add("Unsqueeze", hiding, graph.whole(1)) if several else hiding
+    heads, _, d_head = checkpoint.state[f"{p}W_Q"].shape
+    q, k, v = (_projected(graph, p, n, x, heads) for n in "QKV")
+    root = np.array(math.sqrt(d_head), graph.constants[f"{p}W_Q"].dtype)
+    scaled = graph.add("Div", graph.add("MatMul", q, k), graph.constant(f"{p}scale", root))
+    hiding = graph.add("Unsqueeze", hiding, graph.whole(1)) if heads > 1 else hiding
     scores = graph.add("Add", scaled, hiding, name=f"{p}hook_attn_scores")
     pattern = graph.add("Softmax", scores, axis=-1, name=f"{p}hook_pattern")
-    z = graph.add("MatMul", pattern, v, name=f"{p}hook_z")
-    written = _attention_out(graph, p, z, f"{block}hook_attn_out", several=several)
+    if heads == 1:
+        z = graph.add("MatMul", pattern, v, name=f"{p}hook_z")
+    else:
+        each = graph.add("MatMul", pattern, v)
+        each = graph.add("Transpose", each, perm=[0, 2, 1, 3], name=f"{p}hook_z")
+        z = graph.add("Reshape", each, graph.whole(0, 0, -1))
+    written = graph.affine(z, f"{p}W_O", f"{p}b_O", f"{block}hook_attn_out")
     return graph.add("Add", x, written, name=f"{block}hook_resid_mid")
 
 
-def _attention_out(graph: _Graph, p: str, z: str, name: str, *, several: bool) -> str:
-    """What the heads write, summed, and the bias."""
-    if not several:
-        return graph.affine(z, f"{p}W_O", f"{p}b_O", name)
-    each = graph.add("MatMul", z, f"{p}W_O", name=f"{p}hook_result")
-    if not graph.constants[f"{p}b_O"].any():
-        return graph.add("ReduceSum", each, graph.whole(1), keepdims=0, name=name)
-    summed = graph.add("ReduceSum", each, graph.whole(1), keepdims=0)
-    return graph.add("Add", summed, f"{p}b_O", name=name)
+def _projected(graph: _Graph, p: str, which: str, x: str, heads: int) -> str:
+    """Queries, keys or values [batch, head, position, d_head]; of keys the last two change places.
+
+    All heads in one product: a runtime takes as long for each of many small ones.
+    """
+    keys, name = which == "K", f"{p}hook_{which.lower()}"
+    weight, bias = f"{p}W_{which}", f"{p}b_{which}"
+    if heads == 1:
+        alone = graph.affine(x, weight, bias, name)
+        return graph.add("Transpose", alone, perm=[0, 2, 1]) if keys else alone
+    shape = graph.whole(0, 0, heads, len(graph.constants[bias]) // heads)
+    each = graph.add("Reshape", graph.affine(x, weight, bias), shape, name=name)
+    return graph.add("Transpose", each, perm=[0, 2, 3, 1] if keys else [0, 2, 1, 3])
 
 
 def _mlp(graph: _Graph, checkpoint: TransformerCheckpoint, block: str, x: str) -> str:
