@@ -44,8 +44,9 @@ def hinges(points: Floats, values: Floats) -> Hinges:
 
 
 def _from_the_left(points: Floats, values: Floats, sign: float) -> Hinges:
-    slopes = np.diff(values, axis=0) / np.diff(points)[:, None]
-    changes = np.diff(slopes, axis=0, prepend=np.zeros((1, values.shape[1])))
+    slopes = (values[1:] - values[:-1]) / (points[1:] - points[:-1])[:, None]
+    changes = slopes.copy()
+    changes[1:] -= slopes[:-1]
     kept = np.flatnonzero(np.abs(changes).max(axis=1, initial=0.0) > 0)
     weights, thresholds = changes[kept], points[:-1][kept]
     terms = (points[-1] - thresholds) @ np.abs(weights)  # they only grow to the right

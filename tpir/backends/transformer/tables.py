@@ -288,19 +288,25 @@ def _spread(weights: tuple[int, ...], places: list[int], count: int) -> tuple[in
     return tuple(by_place.get(k, 0) for k in range(count))
 
 
-def _classes(values: Floats, axis: int) -> Codes:
-    """For each value of an argument the number of its class: values with equal slices are one."""
-    slices = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
-    _, classes = np.unique(slices, axis=0, return_inverse=True)
-    first: dict[int, int] = {}
-    return np.array([first.setdefault(int(c), len(first)) for c in classes.reshape(-1)])
+def _classes(values: Floats, axis: int) -> tuple[Codes, list[int]]:
+    """For each value of an argument the number of its class, and the first value of each class.
+
+    Values with equal slices are one class.
+    """
+    slices = values.swapaxes(0, axis).reshape(values.shape[axis], -1) + 0.0  # -0.0 is 0.0
+    numbers: dict[bytes, int] = {}
+    codes = [numbers.setdefault(row.tobytes(), len(numbers)) for row in slices]
+    firsts: dict[int, int] = {}
+    for value, code in enumerate(codes):
+        firsts.setdefault(code, value)
+    return np.array(codes), list(firsts.values())
 
 
 def _small(values: Floats) -> tuple[Floats, list[Codes]]:
     """A table of the classes of its arguments, and the class of each of their values."""
-    codes = [_classes(values, axis) for axis in range(values.ndim - 1)]
-    firsts = [np.unique(c, return_index=True)[1] for c in codes]
-    return values[np.ix_(*firsts, np.arange(values.shape[-1]))], codes
+    found = [_classes(values, axis) for axis in range(values.ndim - 1)]
+    firsts = [places for _, places in found]
+    return values[np.ix_(*firsts, range(values.shape[-1]))], [codes for codes, _ in found]
 
 
 def _spelled(columns: tuple[Column | None, ...], codes: list[Codes]) -> tuple[Column | None, ...]:
@@ -315,7 +321,7 @@ def _units(points: Floats, values: Floats) -> tuple[int, float] | None:
     """How many units, and how large their terms; None if rows that meet differ."""
     order = np.argsort(points, kind="stable")
     points, values = points[order], values[order]
-    first = np.concatenate([[True], np.diff(points) > 0])
+    first = np.concatenate([[True], points[1:] > points[:-1]])
     if (values != values[first][np.cumsum(first) - 1]).any():
         return None
     bends = hinges(points[first], values[first])
