@@ -249,8 +249,9 @@ def _whole_multiple(values: Floats) -> tuple[float, Floats]:
     smallest = values[values > 0].min()
     ratios = values / smallest
     for denominator in range(1, MOST_PARTS + 1):
-        whole = np.round(ratios * denominator)
-        if np.allclose(whole, ratios * denominator, rtol=1e-13, atol=0.0):
+        multiples = ratios * denominator
+        whole = np.round(multiples)
+        if (np.abs(whole - multiples) <= 1e-13 * np.abs(multiples)).all():
             divisor = int(np.gcd.reduce(whole.astype(np.int64).reshape(-1)))
             return smallest * divisor / denominator, whole / divisor
     return 1.0, values
