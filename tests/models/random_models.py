@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tpir.models.config import Attention, PositionBias, TransformerProgramConfig
+from tpir.models.config import Attention, Mlps, PositionBias, TransformerProgramConfig
 from tpir.models.transformer_program import TransformerProgram
 
 _SHARP = 1e4
@@ -24,6 +24,8 @@ def configurations(draw: st.DrawFn) -> TransformerProgramConfig:
     context = draw(st.integers(1, 9))
     attention: Attention = draw(st.sampled_from(("cat", "score")))
     n_vars_num = draw(st.integers(0, 2))
+    n_num_mlps = draw(st.integers(0, 2)) if n_vars_num else 0
+    mlps: Mlps = draw(st.sampled_from(("relu", "table")))
     return TransformerProgramConfig(
         vocabulary=words,
         labels=labels,
@@ -37,15 +39,17 @@ def configurations(draw: st.DrawFn) -> TransformerProgramConfig:
         n_heads_cat=draw(st.integers(0, 3)),
         n_heads_num=draw(st.integers(0, 2)) if n_vars_num else 0,
         n_cat_mlps=draw(st.integers(0, 2)),
-        n_num_mlps=draw(st.integers(0, 2)) if n_vars_num else 0,
+        n_num_mlps=n_num_mlps,
         mlp_inputs=draw(st.integers(1, 3)),
         d_mlp=draw(st.integers(1, 16)),
         attention=attention,
         position_bias="none" if attention == "score" else draw(st.sampled_from(_BIASES)),
         one_hot_embed=one_hot,
-        count_only=draw(st.booleans()),
+        count_only=draw(st.booleans()) or (mlps == "table" and n_num_mlps > 0),
         selector_width=draw(st.booleans()),
         masked_labels=draw(st.sampled_from((None, ("<pad>",)))),
+        predicates="one" if attention == "score" else draw(st.sampled_from(("one", "set"))),
+        mlps=mlps,
     )
 
 
@@ -65,20 +69,24 @@ def decisive_model(config: TransformerProgramConfig, seed: int) -> TransformerPr
     """A random model in float64 whose choices are clear to a softmax at a small temperature.
 
     A softmax shares what an argmax gives to the first of equals, so heads whose keys could tie (no
-    position bias, or one that is equal one step to the left and to the right) read the position.
+    position bias, or one that is equal one step to the left and to the right) read the position,
+    and ask for one.
     """
     model = random_model(config, seed).double()
     tied = config.position_bias == "none" or (config.position_bias == "fixed" and not config.causal)
+    sets_tie = tied and config.predicates == "set" and config.d_var > 1
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(
-                (".W_K.W", ".W_Q.W", ".W_V.W", "W_pred.W", "W_read.W", "W_out", "b_out")
+                (".W_K.W", ".W_Q.W", ".W_V.W", "W_pred.W", "W_read.W", "W_out", "b_out", "W_table")
             ):
                 parameter.mul_(_SHARP)
             if name == "embed.W_E":
                 parameter.mul_(_SHARP)
             if name.endswith("cat_attn.W_K.W") and tied:
                 parameter[:, config.n_vars_cat] = 10 * _SHARP
+            if name.endswith("cat_attn.W_pred.W") and sets_tie:
+                parameter.sub_(parameter.topk(2, dim=-1).values.mean(-1, keepdim=True))
     return model
 
 

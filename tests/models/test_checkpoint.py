@@ -83,9 +83,12 @@ def test_random_models_round_trip(
 ) -> None:
     original = Checkpoint.of_model(random_model(config, seed))
     save_checkpoint(tmp_path / "own.safetensors", original, force=True)
-    save_reference(tmp_path / "public", original, force=True)
+    paths = [tmp_path / "own.safetensors"]
+    if (config.predicates, config.mlps) == ("one", "relu"):
+        save_reference(tmp_path / "public", original, force=True)
+        paths.append(tmp_path / "public")
     tokens = random_tokens(config, seed, batch=4)
-    for path in (tmp_path / "own.safetensors", tmp_path / "public"):
+    for path in paths:
         again = load_checkpoint(path)
         assert again.config == original.config
         assert torch.equal(again.model()(tokens), original.model()(tokens))

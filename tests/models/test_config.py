@@ -28,6 +28,13 @@ GOOD = TransformerProgramConfig(vocabulary=("<pad>", "a"), labels=("<pad>", "x")
         ({"attention": "soft"}, "cat, score"),
         ({"attention": "score"}, "position_bias must be none"),
         ({"n_vars_cat": 2}, "one_hot_embed"),
+        ({"predicates": "many"}, "one, set"),
+        ({"mlps": "tree"}, "relu, table"),
+        (
+            {"attention": "score", "position_bias": "none", "predicates": "set"},
+            "score attention has no predicates",
+        ),
+        ({"mlps": "table", "count_only": False}, "count_only must be true"),
         ({"vocabulary": tuple("abcdefghi")}, "one-hot tokens"),
         ({"n_vars_num": 0}, "nothing to read"),
         ({"masked_labels": ("y",)}, "'y' is not a label"),

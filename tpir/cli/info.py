@@ -39,6 +39,8 @@ _SIZES = (
     "d_var",
     "attention",
     "position_bias",
+    "predicates",
+    "mlps",
     "pooled",
 )
 

@@ -21,10 +21,9 @@ from tpir.ir.ops import (
     canonical_order,
 )
 from tpir.ir.program import Node, Origin
-from tpir.ir.types import Categorical
-from tpir.ir.values import Value, value_key
+from tpir.ir.values import sorted_values
 from tpir.lowering.embeddings import indices_of, is_one
-from tpir.lowering.tensors import Choices, Floats, Tensors
+from tpir.lowering.tensors import Floats, Tensors
 from tpir.lowering.variables import Stream, Variable
 from tpir.models.config import TransformerProgramConfig
 
@@ -43,7 +42,7 @@ def categorical_heads(
     if not heads:
         return []
     reads = _Reads(tensors, prefix, heads, len(stream.categorical))
-    predicates = tensors.read(f"{prefix}.W_pred.W", heads, width, width)
+    scores = tensors.read(f"{prefix}.W_pred.W", heads, width, width)
     orders = _orders(config, tensors, prefix) if config.attention == "cat" else None
     added = []
     for head in range(heads):
@@ -51,11 +50,12 @@ def categorical_heads(
         keys = stream.categorical[reads.keys[head]]
         queries = stream.categorical[reads.queries[head]]
         if orders is None:
-            logits = _divided(predicates[head], config)
+            logits = _divided(scores[head], config)
             chosen = _best_scored(builder, keys, queries, logits, name, origin)
         else:
-            targets = predicates[head].argmax(axis=1)
-            matches = select_matches(builder, keys, queries, targets, name, origin)
+            matches = select_matches(
+                builder, keys, queries, matched_keys(config, scores[head]), name, origin
+            )
             choice = Choose(orders[head], None, Otherwise.FIRST)
             chosen = builder.add(choice, [matches], name=f"{name}_key", origin=origin)
         values = stream.categorical[reads.values[head]]
@@ -76,13 +76,13 @@ def numerical_heads(
     if not heads:
         return []
     reads = _Reads(tensors, prefix, heads, len(stream.categorical), len(stream.numerical))
-    targets = tensors.choices(f"{prefix}.W_pred.W", heads, width, width, axis=2)
+    matched = matched_keys(config, tensors.read(f"{prefix}.W_pred.W", heads, width, width))
     added = []
     for head in range(heads):
         name, origin = f"n_{layer}_{head}", Origin(layer, f"num_attn {head}")
         keys = stream.categorical[reads.keys[head]]
         queries = stream.categorical[reads.queries[head]]
-        matches = select_matches(builder, keys, queries, targets[head], name, origin)
+        matches = select_matches(builder, keys, queries, matched[head], name, origin)
         values = stream.numerical[reads.values[head]]
         if is_one(values):
             added.append(builder.add(SelectorWidth(), [matches], name=name, origin=origin))
@@ -103,26 +103,35 @@ class _Reads:
         self.values = tensors.choices(f"{prefix}.W_V.W", heads, last)
 
 
+def matched_keys(config: TransformerProgramConfig, logits: Floats) -> NDArray[np.bool_]:
+    """Which key places match, for ``logits`` [..., query place, key place]: of the same shape.
+
+    Those above 0, or with one key value a query the greatest, of equal ones the first.
+    """
+    if config.predicates == "set":
+        return np.asarray(logits > 0)
+    return np.asarray(np.arange(logits.shape[-1]) == logits.argmax(axis=-1)[..., None])
+
+
 def select_matches(
     builder: Builder,
     keys: Variable,
     queries: Variable,
-    targets: Choices,
+    matched: NDArray[np.bool_],
     name: str,
     origin: Origin,
 ) -> Node:
-    """The selector of a predicate: ``targets`` is for each place of the query the key's place.
+    """The selector of a predicate: ``matched`` [query place, key place] says which places match.
 
     There is one way to write each selector, whatever the model reads in vain: where all rows are
     equal, the query does not matter and is ``indices``; if they are all empty, so are the keys; a
     selector of all keys is ``True`` over indices.
     """
-    reachable = Categorical(keys.domain).codes
-    rows: list[tuple[Value, ...]] = []
-    for place in queries.places:
-        value = keys.slots[targets[place]]
-        matched = value is not None and value_key(value) in reachable
-        rows.append((value,) if matched and value is not None else ())
+    found = matched[np.ix_(queries.places, keys.places)]
+    rows = [
+        sorted_values(v for v, holds in zip(keys.domain, row, strict=True) if holds)
+        for row in found
+    ]
     indices = indices_of(builder)
     key_node, query_node = keys.node, queries.node
     predicate: Relation | Always = Relation(queries.domain, tuple(rows))

@@ -9,6 +9,7 @@ from tpir.lowering.embeddings import embed
 from tpir.lowering.heads import categorical_heads, numerical_heads
 from tpir.lowering.mlps import categorical_mlps, numerical_mlps
 from tpir.lowering.readout import read_out
+from tpir.lowering.tables import number_tables, value_tables
 from tpir.lowering.tensors import Tensors
 from tpir.models.checkpoint import Checkpoint
 from tpir.semantics.program_space import canonical_form
@@ -45,9 +46,13 @@ def lower_transformer_program(
         sums = numerical_heads(builder, config, tensors, layer, stream)
         stream.categorical += heads
         stream.numerical += sums
-        tables = categorical_mlps(builder, config, tensors, layer, stream)
-        tables += numerical_mlps(builder, config, tensors, layer, stream)
-        stream.categorical += tables
+        if config.mlps == "table":
+            made = value_tables(builder, config, tensors, layer, stream)
+            made += number_tables(builder, config, tensors, layer, stream)
+        else:
+            made = categorical_mlps(builder, config, tensors, layer, stream)
+            made += numerical_mlps(builder, config, tensors, layer, stream)
+        stream.categorical += made
     labels = read_out(builder, config, tensors, stream)
     program = builder.build({OUTPUT: labels})
     verify(program)

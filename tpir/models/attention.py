@@ -81,7 +81,7 @@ class CategoricalHeads(nn.Module):
         heads, width = config.n_heads_cat, config.d_var
         self.W_K = Read(heads, n_variables, width)
         self.W_Q = Read(heads, n_variables, width)
-        self.W_pred = Relation(heads, width)
+        self.W_pred = Relation(heads, width, config.predicates)
         self.W_V = Read(heads, n_variables, width)
         self.rel_pos_bias = OffsetBias(config) if config.attention == "cat" else None
         self.register_buffer("mask", torch.ones(config.context, config.context).tril())
@@ -90,7 +90,7 @@ class CategoricalHeads(nn.Module):
 
     def relation(self, sample: Sampler) -> Tensor:
         """Weights or scores [head, query value, key value]."""
-        return sample(self.W_pred.W) if self.rel_pos_bias is not None else self.W_pred.W
+        return self.W_pred(sample) if self.rel_pos_bias is not None else self.W_pred.W
 
     def logits(self, scores: Tensor, permitted: Tensor) -> Tensor:
         """Float32 logits of the keys from ``scores`` [batch, head, query, key].
@@ -129,7 +129,7 @@ class NumericalHeads(nn.Module):
         heads, width = config.n_heads_num, config.d_var
         self.W_K = Read(heads, n_cat, width)
         self.W_Q = Read(heads, n_cat, width)
-        self.W_pred = Relation(heads, width)
+        self.W_pred = Relation(heads, width, config.predicates)
         self.W_V = Read(heads, n_num, 1)
         if config.selector_width:
             self.W_V.fix(0)

@@ -19,8 +19,9 @@ class Block(nn.Module):
         n_cat, n_num = config.cat_variables(layer), config.num_variables(layer)
         self.cat_attn = CategoricalHeads(config, n_cat)
         self.num_attn = NumericalHeads(config, n_cat, n_num) if config.n_heads_num else None
-        self.cat_mlp = MlpGroup(config, config.n_cat_mlps, n_cat + config.n_heads_cat, config.d_var)
-        self.num_mlp = MlpGroup(config, config.n_num_mlps, n_num + config.n_heads_num, 1)
+        n_cat, n_num = n_cat + config.n_heads_cat, n_num + config.n_heads_num
+        self.cat_mlp = MlpGroup(config, config.n_cat_mlps, n_cat, numerical=False)
+        self.num_mlp = MlpGroup(config, config.n_num_mlps, n_num, numerical=True)
         self.n_heads_cat = config.n_heads_cat
 
     def forward(
@@ -52,7 +53,7 @@ class Block(nn.Module):
             weights = sample(cat.logits(scores, permitted)).to(x_cat.dtype)
             heads_cat = (weights @ parts[2]).transpose(1, 2)
         if num is not None:
-            scores = _scores(parts[3], parts[4], sample(num.W_pred.W))
+            scores = _scores(parts[3], parts[4], num.W_pred(sample))
             scores = scores.masked_fill(~permitted.unsqueeze(1), 0)
             values = x_num @ sample(num.W_V.W).T
             heads_num = torch.einsum("bhqk,bkh->bqh", scores, values)

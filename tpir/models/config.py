@@ -14,6 +14,8 @@ UNKNOWN = "<unk>"
 
 Attention = Literal["cat", "score"]
 PositionBias = Literal["fixed", "clipped", "none"]
+Predicates = Literal["one", "set"]
+Mlps = Literal["relu", "table"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class TransformerProgramConfig:
     the token itself, ``selector_width`` makes each numerical head read the first numerical
     variable. Score attention has no position bias: ``position_bias`` is then ``"none"``.
     ``masked_labels`` can never be predicted; None is a model without a label mask.
+
+    Two options go beyond the paper. A query value matches ``one`` key value, or with
+    ``predicates="set"`` any set of them. MLPs are hidden ``relu`` layers of ``d_mlp`` units, or
+    with ``mlps="table"`` tables of logits over all combinations of input values, and ``d_mlp``
+    means nothing. A numerical table has a row for each whole number from 0 to ``d_var`` - 1,
+    numbers beyond read the nearest row; so it needs ``count_only``, whose numbers are whole.
 
     Raises TpirError if the sizes do not fit together.
     """
@@ -53,6 +61,8 @@ class TransformerProgramConfig:
     count_only: bool = True
     selector_width: bool = False
     masked_labels: tuple[str, ...] | None = (PAD,)
+    predicates: Predicates = "one"
+    mlps: Mlps = "relu"
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -96,6 +106,14 @@ _LEAST = {
 }
 
 
+_CHOICES = {
+    "attention": Attention,
+    "position_bias": PositionBias,
+    "predicates": Predicates,
+    "mlps": Mlps,
+}
+
+
 def _check_types(config: TransformerProgramConfig) -> None:
     for name in _LEAST:
         value = getattr(config, name)
@@ -104,7 +122,7 @@ def _check_types(config: TransformerProgramConfig) -> None:
     for name in ("causal", "pooled", "one_hot_embed", "count_only", "selector_width"):
         if not isinstance(getattr(config, name), bool):
             raise TpirError(f"{name} is {getattr(config, name)!r}; it must be true or false")
-    for name, options in (("attention", Attention), ("position_bias", PositionBias)):
+    for name, options in _CHOICES.items():
         if getattr(config, name) not in get_args(options):
             one_of = ", ".join(get_args(options))
             raise TpirError(f"{name} is {getattr(config, name)!r}; it must be one of {one_of}")
@@ -137,6 +155,12 @@ def _check_options(config: TransformerProgramConfig) -> None:
         raise TpirError("n_vars_num is 0: numerical heads and MLPs would have nothing to read")
     if config.attention == "score" and config.position_bias != "none":
         raise TpirError("score attention has no position bias; position_bias must be none")
+    if config.attention == "score" and config.predicates == "set":
+        raise TpirError("score attention has no predicates; predicates must be one")
+    if config.mlps == "table" and config.n_num_mlps and not config.count_only:
+        raise TpirError(
+            "mlps is table: numerical tables read whole numbers, so count_only must be true"
+        )
     if PAD in config.vocabulary and len(config.vocabulary) == 1:
         raise TpirError("vocabulary: there is no token but <pad>")
     masked = config.masked_labels

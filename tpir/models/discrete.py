@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tpir.models.attention import CategoricalHeads, NumericalHeads
 from tpir.models.block import Block
@@ -20,6 +21,9 @@ from tpir.models.mlp import MlpGroup
 
 _TABLE_ROWS = 65536
 """An MLP over more combinations of values than this is computed for each input, not tabulated."""
+
+_WORD = 64
+"""How many key values the bits of one integer stand for."""
 
 _CHUNK = 1 << 18
 """How many key-query pairs or hidden units one step handles: about what a core's cache holds."""
@@ -50,7 +54,7 @@ def _look_up(table: Tensor, ids: Tensor) -> Tensor:
     return table.flatten().index_select(0, (ids + rows * table.shape[1]).flatten()).view(ids.shape)
 
 
-class Predicates:
+class OneKeyPredicates:
     """For each head and query value the one key value that matches, and who reads keys and queries.
 
     Padding gets values that match nothing: ``d_var`` as a key, ``d_var + 1`` as a query.
@@ -71,6 +75,46 @@ class Predicates:
             keys.masked_fill_(padding, self.d_var)
             wanted.masked_fill_(padding, self.d_var + 1)
         return keys.unsqueeze(1) == wanted.unsqueeze(2)
+
+
+class SetPredicates:
+    """For each head and query value a set of key values, as bits of a few integers.
+
+    ``wanted`` [word, head, query value] holds the sets, ``bits`` [word, key value] the key values:
+    a key matches where the two share a bit. Padding, the last value of each, has none.
+    """
+
+    def __init__(self, heads: Sequence[CategoricalHeads | NumericalHeads], d_var: int) -> None:
+        self.d_var = d_var
+        self.keys = torch.cat([first_argmax(h.W_K.W, 1) for h in heads])
+        self.queries = torch.cat([first_argmax(h.W_Q.W, 1) for h in heads])
+        matched = torch.cat([h.W_pred.W > 0 for h in heads])
+        values = torch.arange(d_var, device=matched.device)
+        bits = torch.ones_like(values) << values % _WORD
+        words = [values // _WORD == word for word in range(-(-d_var // _WORD))]
+        self.bits = _padded(torch.stack([bits * own for own in words]), d_var)
+        self.wanted = _padded(torch.stack([(matched * bits * own).sum(2) for own in words]), d_var)
+
+    def matches(self, ids: Tensor, padding: Tensor | None) -> Tensor:
+        """Bool [head, query, key, batch]."""
+        keys, queries = ids.index_select(0, self.keys), ids.index_select(0, self.queries)
+        if padding is not None:
+            keys.masked_fill_(padding, self.d_var)
+            queries.masked_fill_(padding, self.d_var)
+        found: Tensor | None = None
+        for bits, wanted in zip(self.bits, self.wanted, strict=True):
+            bit = bits.index_select(0, keys.flatten().int()).view(keys.shape)
+            shared = (_look_up(wanted, queries).unsqueeze(2) & bit.unsqueeze(1)).ne(0)
+            found = shared if found is None else found | shared
+        assert found is not None
+        return found
+
+
+def _padded(words: Tensor, d_var: int) -> Tensor:
+    """``words`` [..., value] and an empty one, in the smallest type that has ``d_var`` bits."""
+    small = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
+    kind = next((found for bits, found in small.items() if d_var <= bits), torch.int64)
+    return functional.pad(words, (0, 1)).to(kind)
 
 
 class Nearest:
@@ -136,8 +180,40 @@ class BestScore:
         return length - 1 - best.long() % self.context
 
 
+class Tables:
+    """Rows of tables by the values of their inputs, the first input slowest."""
+
+    def __init__(self, table: Tensor, d_var: int, inputs: int) -> None:
+        self.table, self.d_var, self.inputs = table.to(_index_type(d_var)), d_var, inputs
+
+    def look_up(self, values: Tensor) -> Tensor:
+        """Results [mlp, n] for whole numbers ``values`` [mlp, input, n] below ``d_var``."""
+        combination = values[:, 0].long()
+        for k in range(1, self.inputs):
+            combination = combination * self.d_var + values[:, k]
+        return _look_up(self.table, combination)
+
+
 class TableMlps:
-    """Categorical MLPs: ``table`` [mlp, combination of input values], the first input slowest."""
+    """MLPs that are tables, of values or of numbers."""
+
+    def __init__(self, group: MlpGroup, d_var: int) -> None:
+        read = first_argmax(group.stacked("W_read.W"), 2)
+        self.n_mlps, self.inputs = read.shape
+        self.read, self.d_var = read.flatten(), d_var
+        self.tables = Tables(first_argmax(group.stacked("W_table"), 2), d_var, self.inputs)
+
+    def choose(self, variables: Tensor) -> Tensor:
+        """New variables [mlp, position, batch]; numbers beyond a table read its nearest row."""
+        inputs = variables.index_select(0, self.read)
+        if inputs.is_floating_point():
+            inputs = inputs.round_().clamp_(0, self.d_var - 1).long()
+        chosen = self.tables.look_up(inputs.view(self.n_mlps, self.inputs, -1))
+        return chosen.view(self.n_mlps, *variables.shape[1:])
+
+
+class ValueMlps:
+    """Categorical MLPs with hidden units, tabulated where that is not too large."""
 
     def __init__(self, group: MlpGroup, d_var: int) -> None:
         read = first_argmax(group.stacked("W_read.W"), 2)
@@ -148,12 +224,12 @@ class TableMlps:
         self.added = weights.permute(0, 2, 3, 1).flatten(0, 2)
         self.b_in, self.W_out = group.stacked("b_in").unsqueeze(1), group.stacked("W_out")
         self.b_out = group.stacked("b_out").unsqueeze(2)
-        self.table: Tensor | None = None
+        self.tables: Tables | None = None
         if d_var**self.inputs <= _TABLE_ROWS:
             values = torch.arange(d_var, device=read.device)
             rows = torch.cartesian_prod(*[values] * self.inputs).view(-1, self.inputs).T
             chosen = self._compute(rows.unsqueeze(0).expand(self.n_mlps, -1, -1))
-            self.table = chosen.to(_index_type(d_var))
+            self.tables = Tables(chosen, d_var, self.inputs)
 
     def _compute(self, values: Tensor) -> Tensor:
         """Choices [mlp, n] for input values [mlp, input, n]."""
@@ -166,20 +242,17 @@ class TableMlps:
     def choose(self, ids: Tensor) -> Tensor:
         """New variables [mlp, position, batch]."""
         values = ids.index_select(0, self.read).view(self.n_mlps, self.inputs, -1)
-        if self.table is None:
+        if self.tables is None:
             chosen = self._compute(values.long())
         else:
-            combination = values[:, 0].long()
-            for k in range(1, self.inputs):
-                combination = combination * self.d_var + values[:, k]
-            chosen = _look_up(self.table, combination)
+            chosen = self.tables.look_up(values)
         return chosen.view(self.n_mlps, *ids.shape[1:])
 
 
 class NumberMlps:
-    """Numerical MLPs: argmax over the values of a ReLU network of a few numbers."""
+    """Numerical MLPs with hidden units: a ReLU network of a few numbers, and an argmax."""
 
-    def __init__(self, group: MlpGroup) -> None:
+    def __init__(self, group: MlpGroup, d_var: int) -> None:
         read = first_argmax(group.stacked("W_read.W"), 2)
         self.n_mlps, self.inputs = read.shape
         self.read = read.flatten()
@@ -205,11 +278,15 @@ class DiscreteLayer:
         self.best_score = BestScore(cat, config) if scored else None
         self.nearest = Nearest(cat, config.causal) if self.n_cat and not scored else None
         heads = ([cat] if self.nearest is not None else []) + ([num] if num is not None else [])
-        self.predicates = Predicates(heads, config.d_var) if heads else None
+        predicates = SetPredicates if config.predicates == "set" else OneKeyPredicates
+        self.predicates = predicates(heads, config.d_var) if heads else None
         self.copied = first_argmax(cat.W_V.W, 1)
         self.summed = first_argmax(num.W_V.W, 1) if num is not None else None
-        self.cat_mlps = TableMlps(block.cat_mlp, config.d_var) if config.n_cat_mlps else None
-        self.num_mlps = NumberMlps(block.num_mlp) if config.n_num_mlps else None
+        of_values, of_numbers = (
+            (TableMlps, TableMlps) if config.mlps == "table" else (ValueMlps, NumberMlps)
+        )
+        self.cat_mlps = of_values(block.cat_mlp, config.d_var) if config.n_cat_mlps else None
+        self.num_mlps = of_numbers(block.num_mlp, config.d_var) if config.n_num_mlps else None
 
     def run(self, stream: _Stream) -> None:
         """Append this layer's variables to ``stream``."""
@@ -286,7 +363,7 @@ class DiscreteProgram:
         self.n_ids = config.cat_variables(config.n_layers)
         self.n_numbers = config.num_variables(config.n_layers)
         self._heads = max(config.n_heads_cat + config.n_heads_num, 1)
-        self._hidden = config.d_mlp * max(config.n_num_mlps, 1)
+        self._hidden = config.d_mlp * max(config.n_num_mlps, 1) if config.mlps == "relu" else 1
 
     def batch_size(self, length: int) -> int:
         """How many sequences of ``length`` positions to run at once."""

@@ -61,6 +61,7 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
         causal=bool(causal),
         pooled=bool(pooled),
     )
+    expect_expressible(str(folder), config)
     metadata = {
         name: str(args[key])
         for key, name in (
@@ -71,6 +72,18 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
         if isinstance(args.get(key), str | int)
     }
     return Checkpoint(config, state, _accepts(config, args, words), metadata)
+
+
+def expect_expressible(target: str, config: TransformerProgramConfig) -> None:
+    """Raise TpirError for a model that the public reference has no place for."""
+    for name, ours, only in (
+        ("predicates", config.predicates, "one"),
+        ("mlps", config.mlps, "relu"),
+    ):
+        if ours != only:
+            raise TpirError(
+                f"{target}: the reference format has no models with {name} {ours}, only {only}"
+            )
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -101,9 +114,11 @@ def load_state(path: Path) -> dict[str, Tensor]:
 def save_reference(folder: Path, checkpoint: Checkpoint, *, force: bool = False) -> None:
     """Write ``args.json``, ``model.pt`` and ``vocab.json``, as the reference and tpir read them.
 
-    Raises TpirError, before anything is written, if one of them exists and ``force`` is not set.
+    Raises TpirError, before anything is written, if one of them exists and ``force`` is not set, or
+    for predicates that match sets and MLPs that are tables.
     """
     config = checkpoint.config
+    expect_expressible(str(folder), config)
     vocabulary: dict[str, object] = {
         "tokens": config.vocabulary,
         "labels": config.labels,

@@ -1,10 +1,11 @@
-"""How a row of logits becomes a choice while a model trains."""
+"""How logits become choices and truth values while a model trains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,3 +32,19 @@ class Sampler:
         return functional.gumbel_softmax(
             logits, tau=self.temperature, hard=self.mode == "hard", dim=dim
         )
+
+    def truth(self, logits: Tensor) -> Tensor:
+        """Each entry by itself, from 0 to 1: whether its logit is above 0.
+
+        It is a choice between that logit and 0, so the noise is the difference of two Gumbel
+        variables, which is logistic.
+        """
+        if self.mode == "softmax":
+            return torch.sigmoid(logits / self.temperature)
+        noise = torch.empty_like(logits).exponential_().log() - (
+            torch.empty_like(logits).exponential_().log()
+        )
+        soft = torch.sigmoid((logits + noise) / self.temperature)
+        if self.mode == "soft":
+            return soft
+        return (logits + noise > 0).to(soft.dtype) - soft.detach() + soft

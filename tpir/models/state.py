@@ -11,7 +11,13 @@ from torch import Tensor
 
 from tpir.errors import TpirError
 from tpir.models.attention import nearest_bias
-from tpir.models.config import Attention, PositionBias, TransformerProgramConfig
+from tpir.models.config import (
+    Attention,
+    Mlps,
+    PositionBias,
+    Predicates,
+    TransformerProgramConfig,
+)
 from tpir.models.embedding import ONE_HOT_LOGIT
 from tpir.models.transformer_program import TransformerProgram
 
@@ -38,7 +44,8 @@ class StateReader:
 
     Tensors decide. What is stated is used only where tensors leave a choice (the sizes of parts
     that are not there; a flat position bias that is learned or fixed; whether a parameter that has
-    its fixed value trains); a stated size that the tensors contradict is an error.
+    its fixed value trains; whether a query value matches one key value or a set of them); a stated
+    size that the tensors contradict is an error.
     """
 
     def __init__(self, source: str, state: Mapping[str, Tensor], stated: Mapping[str, object]):
@@ -70,6 +77,8 @@ class StateReader:
             count_only=self._flag("count_only", self._is_counting()),
             selector_width=self._flag("selector_width", self._is_selector_width()),
             masked_labels=self._masked(labels),
+            predicates=self._predicates(),
+            mlps=self._mlps(),
             **sizes,
         )
         self._check_tensors(config)
@@ -116,7 +125,8 @@ class StateReader:
                 if sizes[f"n_{kind}_mlps"]:
                     first = f"blocks.0.{kind}_mlp.mlps.0"
                     sizes["mlp_inputs"] = self._tensor(f"{first}.W_read.W", 2).shape[0]
-                    sizes["d_mlp"] = self._tensor(f"{first}.b_in", 1).shape[0]
+                    if self._mlps() == "relu":
+                        sizes["d_mlp"] = self._tensor(f"{first}.b_in", 1).shape[0]
         for name in SIZES:
             said = self.stated.get(name)
             if said is None:
@@ -145,6 +155,22 @@ class StateReader:
         if self._count(r"blocks\.(\d+)\."):
             return "cat" if "blocks.0.cat_attn.rel_pos_bias.bias" in self.state else "score"
         return "score" if self.stated.get("attention") == "score" else "cat"
+
+    def _predicates(self) -> Predicates:
+        """As stated: matrices of logits for one key value and for sets of them look alike."""
+        said = self.stated.get("predicates")
+        if said is None or said == "one":
+            return "one"
+        if said != "set":
+            raise TpirError(f"{self.source}: predicates is {said!r}; it must be one or set")
+        return "set"
+
+    def _mlps(self) -> Mlps:
+        first = re.compile(r"blocks\.0\.(cat|num)_mlp\.mlps\.0\.(W_table|b_in)$")
+        for name in self.state:
+            if found := first.match(name):
+                return "table" if found[2] == "W_table" else "relu"
+        return "table" if self.stated.get("mlps") == "table" else "relu"
 
     def _position_bias(self, context: int) -> PositionBias:
         if self._attention() == "score":
