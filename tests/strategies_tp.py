@@ -37,7 +37,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.types import Real, size_of, values_of
-from tpir.ir.values import Value
+from tpir.ir.values import Value, sorted_values
 from tpir.ir.verify import verify
 
 MAX_ROWS = 48
@@ -49,6 +49,7 @@ class _Maker:
     noise: random.Random
     builder: Builder
     scored: bool
+    sets: bool
     categorical: list[Node] = field(default_factory=list)
     numerical: list[Node] = field(default_factory=list)
 
@@ -61,10 +62,14 @@ class _Maker:
         return values
 
     def matches(self) -> Node:
-        """A selector that a predicate of one key value for each query value can make."""
+        """A selector that a predicate can make: of one key value for each query value, or sets."""
         keys, queries = self.variable(), self.variable()
         targets = [(v,) for v in self.domain(keys)] + [()]
         rows = tuple(self.noise.choice(targets) for _ in self.domain(queries))
+        if self.sets:
+            values = self.domain(keys)
+            chosen = [[v for v in values if self.noise.random() < 0.5] for _ in rows]
+            rows = tuple(map(sorted_values, chosen))
         return self.builder.add(Select(Relation(self.domain(queries), rows)), [keys, queries])
 
     def head(self) -> Node:
@@ -166,7 +171,8 @@ def transformer_programs(draw: st.DrawFn, *, max_nodes: int = 6, max_context: in
     labels: tuple[Value, ...] = ("<pad>", "A", "B", "C")
     header = Header(vocabulary, 1 + pick(max_context), pick(3) == 2, labels)
     noise = random.Random(draw(st.integers(0, 2**32 - 1)))
-    maker = _Maker(pick, noise, Builder(header), scored=pick(4) == 3)
+    kind = pick(4)
+    maker = _Maker(pick, noise, Builder(header), scored=kind == 3, sets=kind in (1, 2))
     maker.categorical += [maker.builder.add(Tokens()), maker.builder.add(Indices())]
     for _ in range(1 + pick(max_nodes)):
         kind = pick(6)

@@ -36,6 +36,7 @@ from tpir.text import parse, print_program
 
 if TYPE_CHECKING:
     from tpir.models.checkpoint import Checkpoint
+    from tpir.models.config import Mlps, Predicates
     from tpir.models.stored_transformer import TransformerCheckpoint
 
 __all__ = [
@@ -134,7 +135,13 @@ def emit(program: Program) -> str:
 
 
 @overload
-def compile(program: Program, *, target: Literal["transformer-program"] = ...) -> Checkpoint: ...
+def compile(
+    program: Program,
+    *,
+    target: Literal["transformer-program"] = ...,
+    predicates: Predicates | None = ...,
+    mlps: Mlps = ...,
+) -> Checkpoint: ...
 
 
 @overload
@@ -151,13 +158,20 @@ def compile(
     *,
     target: Literal["transformer-program", "transformer"] = "transformer-program",
     dtype: Literal["float32", "float64"] = "float32",
+    predicates: Predicates | None = None,
+    mlps: Mlps = "relu",
 ) -> Checkpoint | TransformerCheckpoint:
     """The program as the weights of a Transformer Program, or of a standard Transformer.
 
-    ``dtype`` is the type that a standard Transformer computes in. Raises TpirError, with the node's
+    ``dtype`` is the type that a standard Transformer computes in. ``predicates`` and ``mlps`` are
+    for a Transformer Program: how many key values a query value can match, ``"one"`` or a
+    ``"set"``, by default what the program needs; and whether MLPs are ``"relu"`` layers or each a
+    ``"table"`` of logits. Raises TpirError, with the node's
     name, for what the architecture has no place for or what would not be exact.
     """
     if target == "transformer":
+        if predicates is not None or mlps != "relu":
+            raise TpirError("predicates and mlps are of a Transformer Program, not a standard one")
         from tpir.backends.transformer import compile_transformer
         from tpir.models.transformer_format import dtype_named
 
@@ -168,7 +182,7 @@ def compile(
         raise TpirError("a Transformer Program takes the type that holds its numbers exactly")
     from tpir.backends.transformer_program import compile_transformer_program
 
-    return compile_transformer_program(program)
+    return compile_transformer_program(program, predicates=predicates, mlps=mlps)
 
 
 def save(

@@ -59,6 +59,7 @@ from tpir.ir.types import values_of
 from tpir.ir.values import Value, show_value, sorted_values
 from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.checkpoint import Checkpoint, load_checkpoint
+from tpir.models.config import Mlps, TransformerProgramConfig
 from tpir.models.predict import predict
 from tpir.models.state import StateReader
 from tpir.semantics.interpreter import run_many
@@ -87,7 +88,7 @@ def weights_answers(checkpoint: Checkpoint, inputs: Sequence[Sequence[Value]]) -
 def bare(checkpoint: Checkpoint) -> Checkpoint:
     """All that is left when everything but tensors, vocabulary, labels and mode is forgotten."""
     config = checkpoint.config
-    found = StateReader("bare", checkpoint.state, {}).config(
+    found = StateReader("bare", checkpoint.state, {"predicates": config.predicates}).config(
         vocabulary=config.vocabulary,
         labels=config.labels,
         causal=config.causal,
@@ -118,15 +119,45 @@ def test_expressible_programs(program: Program) -> None:
     assert lower_transformer_program(compile_transformer_program(lowered)) == lowered
 
 
+@settings(max_examples=PROGRAMS)
+@given(transformer_programs())
+def test_expressible_programs_as_tables(program: Program) -> None:
+    """The same with a table for each MLP, except for what needs numbers that are not whole."""
+    tables["all"] += 1
+    try:
+        compiled = compile_transformer_program(program, mlps="table")
+    except TpirError as error:
+        tables["refused"] += 1
+        assert "read counts alone" in error.message or "have real numbers" in error.message
+        return
+    inputs = some_inputs(program)
+    expected = answers(program, inputs)
+    assert weights_answers(compiled, inputs) == expected
+    lowered = lower_transformer_program(compiled)
+    assert answers(lowered, inputs) == expected
+    assert lower_transformer_program(compile_transformer_program(lowered, mlps="table")) == lowered
+
+
+tables: Counter[str] = Counter()
+
+
+def test_few_tables_were_refused() -> None:
+    if not tables:
+        pytest.skip("runs after test_expressible_programs_as_tables")
+    assert tables["refused"] < 0.3 * tables["all"]
+
+
 @settings(max_examples=PROGRAMS // 8)
 @given(configurations(), st.integers(0, 2**32 - 1))
-def test_random_models_come_back(config: object, seed: int) -> None:
+def test_random_models_come_back(config: TransformerProgramConfig, seed: int) -> None:
     program = lower_transformer_program(Checkpoint.of_model(random_model(config, seed)))
-    compiled = compile_transformer_program(program)
-    assert lower_transformer_program(compiled) == program
-    assert lower_transformer_program(bare(compiled)) == program
-    inputs = some_inputs(program, 50)
-    assert weights_answers(compiled, inputs) == answers(program, inputs)
+    mlps: tuple[Mlps, ...] = ("relu", "table") if config.count_only else ("relu",)
+    for kind in mlps:
+        compiled = compile_transformer_program(program, mlps=kind)
+        assert lower_transformer_program(compiled) == program
+        assert lower_transformer_program(bare(compiled)) == program
+        inputs = some_inputs(program, 50)
+        assert weights_answers(compiled, inputs) == answers(program, inputs)
 
 
 def with_one_output_of_words(program: Program) -> Program:
@@ -374,13 +405,14 @@ def test_classes_of_values_that_python_finds_equal() -> None:
     same = Relation((1, True, 1.0, "1"), ((1,), (True,), (1.0,), sorted_values(("1", True))))
     looked = builder.add(Select(same), [tokens, tokens])
     with pytest.raises(TpirError, match="matches one key value"):
-        compile_transformer_program(builder.build({"n": builder.add(SelectorWidth(), [looked])}))
+        compile_transformer_program(
+            builder.build({"n": builder.add(SelectorWidth(), [looked])}), predicates="one"
+        )
 
 
 def refusals() -> dict[str, tuple[Program, str]]:
     make = Maker()
     match = make.match(make.tokens, make.tokens, ("b",), ("a",), ("c",))
-    less = make.builder.add(Select(Comparison(BinaryOp.LESS)), [make.indices, make.indices])
     negated = make.builder.add(Not(), [match], name="negated")
     open_choice = make.builder.add(Choose(otherwise=Otherwise.NONE), [match], name="maybe")
     mean = make.builder.add(Aggregate(0), [match, make.indices], name="mean")
@@ -392,7 +424,6 @@ def refusals() -> dict[str, tuple[Program, str]]:
         return make.builder.build(outputs)
 
     return {
-        "several keys": (make.read(make.width(less)), "select.* matches one key value"),
         "not": (make.read(make.width(negated)), "negated .* cannot be combined"),
         "no default": (make.read(make.width(open_choice)), "maybe .* takes the first position"),
         "mean": (of(output=mean), "mean .* not a mean"),

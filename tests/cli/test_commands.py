@@ -236,6 +236,29 @@ def test_roundtrip_writes_everything_and_proves_it(cli: Cli, world: World, tmp_p
     assert set(answers) == {"proved", "equal"}
 
 
+def test_roundtrip_of_sets_and_tables(cli: Cli, tmp_path: Path) -> None:
+    """What the reference's form cannot hold is left out, the rest is proved."""
+    rasp = tmp_path / "rank.rasp"
+    rasp.write_text(
+        'context 3; vocabulary {"a", "b", "c"};\n'
+        "smaller = selector_width(select(tokens, tokens, <));\n"
+        'rank = "low" if smaller < 1 else "high";\n'
+    )
+    weights = tmp_path / "rank.safetensors"
+    refused = cli("compile", rasp, "--format", "reference", "-o", tmp_path / "r")
+    assert refused.status == 2
+    assert "matches one key value" in refused.err
+    assert cli("compile", rasp, "--mlps", "table", "-o", weights).status == 0
+    model = json.loads(cli("info", weights, "--json").out)["model"]
+    assert (model["predicates"], model["mlps"]) == ("set", "table")
+    answer = cli("roundtrip", weights, "-o", tmp_path / "out", "--require", "proved")
+    assert answer.status == 0, answer
+    assert "reference" not in answer.out
+    assert answer.out.count("proved") == 5
+    again = tmp_path / "out" / "rank.safetensors"
+    assert json.loads(cli("info", again, "--json").out)["model"] == model
+
+
 def test_eval_counts_labels_that_are_there(cli: Cli, world: World, tmp_path: Path) -> None:
     rows = [
         {"tokens": ["<s>", "a", "b", "a"], "labels": [None, "2", "1", "1"]},

@@ -80,6 +80,10 @@ def test_compile_specialises_an_open_program(cli: Cli, tmp_path: Path) -> None:
         (("--target", "transformer", "--format", "reference"), "holds Transformer Programs"),
         (("--target", "transformer", "--dtype", "float16"), "there is no type float16"),
         (("--dtype", "float64"), "--dtype is for --target transformer"),
+        (("--target", "transformer", "--mlps", "table"), "--mlps is for --target transformer-prog"),
+        (("--target", "transformer", "--predicates", "one"), "--predicates is for --target"),
+        (("--mlps", "tree"), "--mlps is tree; it must be relu or table"),
+        (("--predicates", "many"), "--predicates is many; it must be one or set"),
     ],
 )
 def test_compile_refuses_what_does_not_go_together(
@@ -88,6 +92,10 @@ def test_compile_refuses_what_does_not_go_together(
     out = tmp_path / "x.safetensors"
     check_error(cli("compile", folder / "hist.rasp", "-o", out, *options), words)
     assert not out.exists()
+    for option, kind, only in (("--mlps", "table", "relu"), ("--predicates", "set", "one")):
+        refused = cli("compile", folder / "hist.rasp", "--format", "reference", option, kind,
+                      "-o", tmp_path / "x")  # fmt: skip
+        check_error(refused, f"holds models with {option} {only} only")
     named = cli("compile", folder / "hist.rasp", "-o", tmp_path / "x", "--target", "transformer")
     check_error(named, "end its name in .safetensors")
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tpir.backends.transformer_program_legal import legalise, refusal, scored
+from tpir.backends.transformer_program_legal import (
+    legalise,
+    matches_sets,
+    refusal,
+    scored,
+)
 from tpir.backends.transformer_program_placement import Placement, place
 from tpir.backends.transformer_program_weights import Weights, hidden_layer
 from tpir.errors import TpirError
@@ -22,7 +27,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Program
 from tpir.ir.types import Real
 from tpir.models.checkpoint import Checkpoint
-from tpir.models.config import PositionBias, TransformerProgramConfig
+from tpir.models.config import Mlps, PositionBias, Predicates, TransformerProgramConfig
 
 SAMPLING_ERROR = 0.05
 """The chance that one Gumbel sample at temperature 1 changes any choice of a compiled model."""
@@ -34,8 +39,19 @@ LARGEST_WEIGHT = 1e27
 """Readout weights stay below this, far from the -1e30 of a masked label."""
 
 
-def compile_transformer_program(program: Program, *, name: str | None = None) -> Checkpoint:
+def compile_transformer_program(
+    program: Program,
+    *,
+    name: str | None = None,
+    predicates: Predicates | None = None,
+    mlps: Mlps = "relu",
+) -> Checkpoint:
     """The weights of a Transformer Program (Friedman et al. 2023) that computes a program.
+
+    ``mlps`` says what tables become: hidden ``relu`` layers or a ``table`` of logits each.
+    ``predicates`` is how many key values a query value may match (``TransformerProgramConfig``); by
+    default a ``set`` where some query value of the program matches several, else ``one``. If it has
+    to be ``one``, keys are split into classes where that helps, and refused where not.
 
     The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
     and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
@@ -44,10 +60,13 @@ def compile_transformer_program(program: Program, *, name: str | None = None) ->
 
     Raises TpirError, naming the node, for what the architecture cannot express.
     """
-    legal = legalise(program)
+    legal = legalise(program, predicates, mlps)
     _expect_sure_readout(legal)
-    placement = place(legal)
-    config = _config(legal, placement)
+    kind: Predicates = predicates or ("set" if matches_sets(legal) else "one")
+    placement = place(legal, kind, mlps)
+    if mlps == "table":
+        _expect_whole_numbers(placement)
+    config = _config(legal, placement, kind, mlps)
     _check_size(config)
     state = Weights(legal, placement, config, choice_logit(config)).state()
     return Checkpoint(config, state, program.accepts, {"name": name or program.name})
@@ -60,29 +79,45 @@ def choice_logit(config: TransformerProgramConfig) -> int:
     g, which is below (K - 1) e^-g. With C choices in the model, the chance that any of them falls
     otherwise is below C (K - 1) e^-g, so g = ln(C (K - 1) / eps) keeps it below eps,
     ``SAMPLING_ERROR``. K is the most options that a choice has. C counts, for weights, the
-    variables that are read and the rows of predicates and word embeddings, sampled once; for MLPs,
-    and for attention by score, one sample at each position. Draws among several keys that match are
-    not counted: the position bias of the architecture decides those, and its size is given.
+    variables that are read and the rows of predicates, tables and word embeddings, sampled once;
+    for MLPs that are no tables, and for attention by score, one sample at each position. Draws
+    among several keys that match are not counted: the position bias of the architecture decides
+    those, and its size is given.
+
+    Where a query value matches a set, each of its D key values is a choice between g or -g and 0:
+    it falls otherwise with the chance 1 / (1 + e^g). So for a head with D query values, D² (K = 2)
+    take the place of the D rows.
     """
     heads, mlps = config.n_heads_cat + config.n_heads_num, config.n_cat_mlps + config.n_num_mlps
-    sampled = mlps + (config.n_heads_cat if config.attention == "score" else 0)
-    once = 3 * heads + config.mlp_inputs * mlps + heads * config.d_var
+    tables = config.mlps == "table"
+    sampled = 0 if tables else mlps
+    sampled += config.n_heads_cat if config.attention == "score" else 0
+    once = 3 * heads + config.mlp_inputs * mlps
+    once += mlps * config.d_var**config.mlp_inputs if tables else 0
+    truths = heads * config.d_var**2 if config.predicates == "set" else 0
+    once += 0 if truths else heads * config.d_var
     choices = config.n_layers * (once + sampled * config.context)
     if not config.one_hot_embed:
         choices += config.n_vars_cat * len(config.vocabulary)
     variables = config.cat_variables(config.n_layers), config.num_variables(config.n_layers)
     options = max(config.d_var, config.context, *variables)
-    gap = math.log(max(1, (options - 1) * choices) / SAMPLING_ERROR)
+    expected = (options - 1) * choices + config.n_layers * truths
+    gap = math.log(max(1, expected) / SAMPLING_ERROR)
     return 2 * math.ceil(gap / 2)
 
 
-def _config(program: Program, placement: Placement) -> TransformerProgramConfig:
+def _config(
+    program: Program, placement: Placement, predicates: Predicates, mlps: Mlps
+) -> TransformerProgramConfig:
     readout = placement.readout.op
     assert isinstance(readout, Classify | ClassifyPooled)
     labels, masked = _labels(program, readout)
     heads_cat, heads_num, mlps_cat, mlps_num = placement.counts
     maps = [unit.node for unit in placement.units if isinstance(unit.node.op, Map)]
     by_score = scored(program)
+    d_mlp = TransformerProgramConfig.d_mlp
+    if mlps == "relu":
+        d_mlp = max([1, *(len(hidden_layer(placement, node, 1).b_in) for node in maps)])
     return TransformerProgramConfig(
         vocabulary=placement.vocabulary,
         labels=labels,
@@ -98,12 +133,14 @@ def _config(program: Program, placement: Placement) -> TransformerProgramConfig:
         n_cat_mlps=mlps_cat,
         n_num_mlps=mlps_num,
         mlp_inputs=max([1, *(len(node.operands) for node in maps)]),
-        d_mlp=max([1, *(len(hidden_layer(placement, node, 1).b_in) for node in maps)]),
+        d_mlp=d_mlp,
         attention="score" if by_score else "cat",
         position_bias="none" if by_score else _position_bias(program),
         one_hot_embed=placement.one_hot,
         count_only=placement.numbers == [None],
         masked_labels=masked,
+        predicates=predicates,
+        mlps=mlps,
     )
 
 
@@ -117,6 +154,15 @@ def _labels(program: Program, readout: Readout) -> tuple[tuple[str, ...], tuple[
     if [label for label in listed if label in shown] != shown:
         return tuple(shown), None
     return tuple(listed), tuple(label for label in listed if label not in shown) or None
+
+
+def _expect_whole_numbers(placement: Placement) -> None:
+    """Refuse numbers of tokens in a model whose numerical MLPs are tables."""
+    numbers = [unit for unit in placement.numbers if unit is not None]
+    if numbers and placement.counts[3]:
+        raise refusal(
+            numbers[0].node, "tables of numbers read counts alone; with relu MLPs it compiles"
+        )
 
 
 def _expect_sure_readout(program: Program) -> None:
@@ -150,13 +196,19 @@ def _rows(weights: FeatureWeights) -> tuple[tuple[float, ...], ...]:
 def _check_size(config: TransformerProgramConfig) -> None:
     """Raise TpirError for a model that no machine holds."""
     heads = (config.n_heads_cat + config.n_heads_num) * config.d_var**2
-    inputs = config.n_cat_mlps * config.d_var * config.mlp_inputs + config.n_num_mlps
-    mlps = config.d_mlp * (inputs + (config.n_cat_mlps + config.n_num_mlps) * config.d_var)
+    n_mlps = config.n_cat_mlps + config.n_num_mlps
+    if config.mlps == "table":
+        rows = config.d_var**config.mlp_inputs
+        mlps, size = n_mlps * rows * config.d_var, f"tables of {rows} rows"
+    else:
+        inputs = config.n_cat_mlps * config.d_var * config.mlp_inputs + config.n_num_mlps
+        mlps = config.d_mlp * (inputs + n_mlps * config.d_var)
+        size = f"MLPs of {config.d_mlp} hidden units"
     numbers = config.n_layers * (heads + mlps)
     if numbers > MAX_NUMBERS:
         raise TpirError(
             f"the weights would be {numbers} numbers, more than {MAX_NUMBERS}: variables of "
-            f"{config.d_var} values, MLPs of {config.d_mlp} hidden units"
+            f"{config.d_var} values, {size}"
         )
 
 

@@ -1,8 +1,9 @@
 """Rewriting a program so that each node is one part of a Transformer Program, or refusing it.
 
 What comes out computes the same and holds only: tokens, indices, tables and relu functions, heads
-(a choice, a count or a sum over one relation of at most one key value for each query value),
-numbers of tokens, and one readout. Tables read either categorical variables or counts, never both.
+(a choice, a count or a sum over one relation), numbers of tokens, and one readout. Tables read
+either categorical variables or counts, never both. In models whose predicates match one key value,
+so do the relations: at most one for each query value.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Node, Program
 from tpir.ir.types import is_mixed, size_of, values_of
 from tpir.ir.values import Value, is_number, show_value, sorted_values, value_key
+from tpir.models.config import Mlps, Predicates
 from tpir.semantics.columns import Column
 from tpir.semantics.failures import FAILURES
 from tpir.semantics.maps import map_kernel
@@ -65,12 +67,30 @@ MOST_INPUTS = 2**20
 """Where there are more, it is not tried out how many keys a selector selects."""
 
 
-def legalise(program: Program) -> Program:
+def legalise(program: Program, predicates: Predicates | None, mlps: Mlps) -> Program:
     """The same function as a program whose nodes are parts of a Transformer Program.
+
+    ``predicates`` and ``mlps`` are the kinds that the model shall have; None is ``one`` where no
+    query value matches several key values, else ``set``.
 
     Raises TpirError, naming the node, for what has no place in the architecture.
     """
-    return _Legaliser(program).run()
+    if predicates is None and not scored(program):
+        try:
+            return _Legaliser(program, None, mlps).run()
+        except _SeveralKeys:
+            predicates = "set"
+    return _Legaliser(program, predicates or "one", mlps).run()
+
+
+def matches_sets(program: Program) -> bool:
+    """Whether a query value of a legalised program matches several key values."""
+    return any(
+        isinstance(node.op, Select)
+        and isinstance(node.op.predicate, Relation)
+        and any(len(row) > 1 for row in node.op.predicate.rows)
+        for node in program.live
+    )
 
 
 def refusal(node: Node, why: str) -> TpirError:
@@ -116,9 +136,13 @@ def scored(program: Program) -> bool:
     return any(isinstance(n.op, Choose) and n.op.score is not None for n in program.live)
 
 
+class _SeveralKeys(Exception):
+    """A query value matches several key values, in a program for which nothing is decided yet."""
+
+
 class _Legaliser:
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, predicates: Predicates | None, mlps: Mlps) -> None:
+        self.program, self.predicates, self.mlps = program, predicates, mlps
         self.builder = Builder(program.header, share=True)
         self.scored = scored(program)
         self.indices = self.builder.add(Indices(), name="indices")
@@ -184,16 +208,21 @@ class _Legaliser:
     def _map(self, node: Node, operands: tuple[Node, ...]) -> Node:
         assert isinstance(node.op, Map)
         function = node.op.function
-        if isinstance(function, ReluFunction) and all(map(is_numerical, operands)):
+        relu = isinstance(function, ReluFunction) and self.mlps == "relu"
+        if relu and all(map(is_numerical, operands)):
             return self._add(node, node.op, *operands)
         rows = _rows(operands)
         if rows is None or rows > MAX_ROWS:
             what = "real numbers" if rows is None else f"{rows} combinations of values"
             raise refusal(node, f"an MLP is a table, and its operands have {what}")
         table = function if isinstance(function, Table) else self._tabulate(node, operands)
-        if any(map(is_count, operands)) and not all(map(_is_count_like, operands)):
+        if any(map(is_count, operands)) and not all(map(self._is_count_like, operands)):
             operands = tuple(self._categorical(node, operand) for operand in operands)
         return self._add(node, Map(table), *operands)
+
+    def _is_count_like(self, node: Node) -> bool:
+        """Whether an MLP of counts can read the node too: tables read nothing but counts."""
+        return is_count(node) if self.mlps == "table" else _is_whole(node)
 
     def _tabulate(self, node: Node, operands: tuple[Node, ...]) -> Table:
         """The table of an expression or relu function, as the interpreter evaluates it."""
@@ -213,7 +242,7 @@ class _Legaliser:
         return Table(domains, tuple(column.decode(1)[0]))
 
     def _select(self, node: Node, operands: tuple[Node, ...]) -> Node:
-        """A relation of at most one key value a row, or every key."""
+        """A relation, or every key."""
         assert isinstance(node.op, Select)
         if isinstance(node.op.predicate, Always):
             if node.op.predicate.truth:
@@ -221,8 +250,10 @@ class _Legaliser:
             return self._related(node, self.indices, self.indices, [()] * self.program.context)
         keys, queries = (self._categorical(node, operand) for operand in operands)
         rows = self._rows(node, keys, queries)
-        if all(len(row) <= 1 for row in rows):
+        if self.predicates == "set" or all(len(row) <= 1 for row in rows):
             return self._related(node, keys, queries, rows)
+        if self.predicates is None:
+            raise _SeveralKeys
         return self._by_class(node, keys, queries, rows)
 
     def _rows(self, node: Node, keys: Node, queries: Node) -> list[tuple[Value, ...]]:
@@ -265,13 +296,15 @@ class _Legaliser:
         return self._add(node, Select(Relation(_domain(queries), tuple(rows))), keys, queries)
 
     def _matches(self, node: Node, selector: Node) -> Node:
-        """A selector as a relation; every key as the relation of a constant to itself."""
+        """A selector as a relation; every key, if not as a set, as that of a constant to itself."""
         if not isinstance(selector.op, Select):
             raise refusal(node, f"it counts or sums over {selector.name}, which is one chosen key")
         if not isinstance(selector.op.predicate, Always):
             return selector
-        constant = self._add(node, Map(Table((), (0,))), suffix="_any")
         positions = _domain(self.indices)
+        if self.predicates == "set":
+            return self._related(selector, self.indices, self.indices, [positions] * len(positions))
+        constant = self._add(node, Map(Table((), (0,))), suffix="_any")
         every = Select(Relation(positions, ((0,),) * len(positions)))
         return self._add(selector, every, constant, self.indices, suffix="_every")
 
@@ -437,7 +470,7 @@ def _rows(operands: Sequence[Node]) -> int | None:
     return rows
 
 
-def _is_count_like(node: Node) -> bool:
+def _is_whole(node: Node) -> bool:
     """Whether a numerical variable can hold the node, and its values are consecutive ints."""
     domain = _domain(node)
     return (

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from tpir.backends.transformer_program_legal import is_of_word, reads_numbers, refusal
 from tpir.errors import TpirError
-from tpir.ir.functions import NumberWeights, Relation
+from tpir.ir.functions import NumberWeights, Relation, Table
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -24,8 +26,8 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
-from tpir.ir.values import Value, show_value
-from tpir.models.config import PAD
+from tpir.ir.values import Value, show_value, value_key
+from tpir.models.config import PAD, Mlps, Predicates
 
 OWN_PLACE = 1024
 """Ints below this stand at the place of their own number in a one-hot vector."""
@@ -112,7 +114,7 @@ class Placement:
         return [unit for layer in self.layers for group in layer.groups for unit in group]
 
 
-def place(program: Program) -> Placement:
+def place(program: Program, predicates: Predicates, mlps: Mlps) -> Placement:
     """Lay out a legalised program, each node as early as its operands allow.
 
     Raises TpirError for tokens that are no words.
@@ -122,6 +124,8 @@ def place(program: Program) -> Placement:
     vocabulary = _vocabulary(program)
     places = _places(program)
     width = max([program.context, *(max(p) + 1 for p in places.values())])
+    if mlps == "table":
+        width = max([width, *(rows_read(node) for node in program.live)])
     if uses.reads_tokens or len(vocabulary) <= width:
         tokens = [node for node in program.live if isinstance(node.op, Tokens)]
         places |= {node: tuple(range(1, len(vocabulary))) for node in tokens}
@@ -140,8 +144,30 @@ def place(program: Program) -> Placement:
         numbers=uses.numbers,
         layers=_schedule(program, uses, {unit.node for unit in words}),
         places=places,
-        d_var=width + (1 if _lacks_spare(program, places, width) else 0),
+        d_var=width + (predicates == "one" and _lacks_spare(program, places, width)),
     )
+
+
+def rows_read(node: Node) -> int:
+    """How many rows each number of a numerical table needs; 0 for what is none.
+
+    Numbers from the last row on read that row: a table that does not change any more may end.
+    """
+    if not isinstance(node.op, Map) or not isinstance(node.op.function, Table):
+        return 0
+    if not reads_numbers(node):
+        return 0
+    domains = node.op.function.domains
+    keys = {value_key(v): k for k, v in enumerate(node.op.function.results)}
+    results = np.array([keys[value_key(v)] for v in node.op.function.results])
+    results = results.reshape([len(domain) for domain in domains])
+    needed = 1
+    for axis, domain in enumerate(domains):
+        changes = np.diff(results, axis=axis) != 0
+        last = np.flatnonzero(changes.any(axis=tuple({*range(len(domains))} - {axis})))
+        if len(last):
+            needed = max(needed, int(domain[0]) + int(last[-1]) + 2)
+    return needed
 
 
 class _Uses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -133,7 +134,10 @@ class Weights:
         self._read(f"{prefix}.W_V.W", head, self.placement.numerical[number])
 
     def _predicate(self, prefix: str, head: int, selector: Node) -> None:
-        """For each query value the key value that matches; for none, a place that no key takes."""
+        """For each query value the key values that match.
+
+        Where it has to be one and none does, a place that no key takes.
+        """
         assert isinstance(selector.op, Select)
         relation = selector.op.predicate
         assert isinstance(relation, Relation)
@@ -144,6 +148,10 @@ class Weights:
         spare = min(set(range(self.config.d_var)) - set(self._places(keys)), default=-1)
         rows = self._learned[f"{prefix}.W_pred.W"][head]
         for place, row in zip(self._places(queries), relation.rows, strict=True):
+            if self.config.predicates == "set":
+                rows[place] = -self.logit
+                rows[place, [place_of[value_key(value)] for value in row]] = self.logit
+                continue
             self._choose(rows[place], place_of[value_key(row[0])] if row else spare)
 
     def _score(self, prefix: str, head: int, score: ScoreTable, keys: Node, queries: Node) -> None:
@@ -159,12 +167,36 @@ class Weights:
         for k, operand in enumerate(node.operands):
             found = self.placement.numerical if numerical else self.placement.categorical
             self._read(f"{prefix}.W_read.W", k, found[Unit(operand)])
+        if self.config.mlps == "table":
+            self._table(f"{prefix}.W_table", node)
+            return
         hidden = hidden_layer(self.placement, node, self.logit)
         units, inputs = hidden.w_in.shape
         self._learned[f"{prefix}.W_in"][:units, :inputs] = hidden.w_in
         self._learned[f"{prefix}.b_in"][:units] = hidden.b_in
         self._learned[f"{prefix}.W_out"][:, :units] = hidden.w_out
         self._learned[f"{prefix}.b_out"][:] = hidden.b_out
+
+    def _table(self, name: str, node: Node) -> None:
+        """Each row that operands reach, whatever the inputs hold that read nothing."""
+        d_var, inputs = self.config.d_var, self.config.mlp_inputs
+        results = table_results(self.placement, node)
+        rows = np.full((*results.shape, d_var), -self.logit / 2)
+        np.put_along_axis(rows, results[..., None], self.logit / 2, axis=-1)
+        places = [list(self._rows_of(node, operand)) for operand in node.operands]
+        rows = rows[np.ix_(*map(range, map(len, places)), range(d_var))]
+        unused = [range(d_var)] * (inputs - len(places))
+        table = self._learned[name].reshape([d_var] * (inputs + 1))
+        rows = rows.reshape(*rows.shape[:-1], *[1] * len(unused), d_var)
+        table[np.ix_(*places, *unused, range(d_var))] = rows
+
+    def _rows_of(self, node: Node, operand: Node) -> Sequence[int]:
+        """Which rows of a table the values of an operand read; numbers beyond it, the last."""
+        if not reads_numbers(node):
+            return self._places(operand)
+        values = values_of(operand.type)
+        assert values is not None
+        return [int(value) for value in values if int(value) < self.config.d_var]
 
     def _readout(self) -> None:
         op = self.placement.readout.op
@@ -196,6 +228,16 @@ def values_by_word(program: Program, node: Node) -> list[Value]:
     return list(results) if node.operands else [results[0]] * len(program.vocabulary)
 
 
+def table_results(placement: Placement, node: Node) -> NDArray[np.intp]:
+    """The places of a table's results, with an axis for each operand."""
+    assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
+    function, values = node.op.function, values_of(node.type)
+    assert values is not None
+    place_of = dict(zip(map(value_key, values), placement.places[node], strict=True))
+    places = np.array([place_of[value_key(v)] for v in function.results], dtype=np.intp)
+    return places.reshape([len(domain) for domain in function.domains])
+
+
 def hidden_layer(placement: Placement, node: Node, logit: int) -> Hidden:
     """The hidden layer of an MLP."""
     assert isinstance(node.op, Map)
@@ -203,11 +245,7 @@ def hidden_layer(placement: Placement, node: Node, logit: int) -> Hidden:
     if isinstance(function, ReluFunction):
         return of_relu_function(function, d_var, logit)
     assert isinstance(function, Table)
-    values = values_of(node.type)
-    assert values is not None
-    place_of = dict(zip(map(value_key, values), placement.places[node], strict=True))
-    places = np.array([place_of[value_key(v)] for v in function.results], dtype=np.intp)
-    results = places.reshape([len(domain) for domain in function.domains])
+    results = table_results(placement, node)
     if reads_numbers(node):
         least = [int(domain[0]) for domain in function.domains]
         return of_numerical_table(results, least, d_var, logit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -23,6 +23,7 @@ from tpir.cli.options import (
 from tpir.errors import TpirError
 from tpir.files import check_writable
 from tpir.ir.program import Program
+from tpir.models.config import Mlps, Predicates
 
 TARGETS = ("transformer-program", "transformer")
 FORMATS = ("safetensors", "reference")
@@ -54,6 +55,24 @@ def compile_(
             help="What a standard Transformer is stored and computed in; by default float32.",
         ),
     ] = None,
+    predicates: Annotated[
+        str | None,
+        typer.Option(
+            "--predicates",
+            metavar="one|set",
+            help="How many key values a query value of a Transformer Program can match; "
+            "by default what the program needs.",
+        ),
+    ] = None,
+    mlps: Annotated[
+        str | None,
+        typer.Option(
+            "--mlps",
+            metavar="relu|table",
+            help="What the MLPs of a Transformer Program are: hidden layers (the default), or "
+            "tables of logits.",
+        ),
+    ] = None,
     vocab: Vocab = None,
     max_length: MaxLength = None,
     accepts: Accepts = None,
@@ -63,7 +82,8 @@ def compile_(
 ) -> None:
     """Compile a program to weights: of a Transformer Program, or of a standard Transformer.
 
-    A Transformer Program (--target transformer-program) trains on, and lowers to the program.
+    A Transformer Program (--target transformer-program) trains on, and lowers to the program. The
+    reference format has models with --predicates one and --mlps relu only.
 
     A standard Transformer (--target transformer) has embeddings, softmax attention, ReLU MLPs and
     an unembedding. What is made is run beside the program before it is written: on all inputs where
@@ -76,18 +96,21 @@ def compile_(
     \b
       tpir compile sort.min.rasp --target transformer-program -o sort.safetensors
       tpir compile sort.min.rasp --format reference -o sort_reference
+      tpir compile sort.min.rasp --mlps table -o sort.safetensors
       tpir compile sort.rasp --target transformer --vocab a,b,c --max-length 20 -o sort.safetensors
       tpir compile mean.rasp --target transformer --dtype float64 -o mean.safetensors
     """
     chosen = _chosen_format(target, form, out)
     if dtype is not None and target != "transformer":
         raise TpirError(f"--dtype is for --target transformer, not for {target}")
+    kinds = _chosen_kinds(target, chosen, predicates, mlps)
     options = read_options(vocab, max_length, accepts, output, strict=strict)
     if target == "transformer":
         check_writable(out, force=force)
         compile_checked(load_program(artefact, options), out, dtype or "float32", force=force)
     else:
-        _compile_transformer_program(load_program(artefact, options), out, chosen, force=force)
+        program = load_program(artefact, options)
+        _compile_transformer_program(program, out, chosen, kinds, force=force)
 
 
 def _chosen_format(target: str, form: str | None, out: Path) -> str:
@@ -105,11 +128,38 @@ def _chosen_format(target: str, form: str | None, out: Path) -> str:
     return chosen
 
 
-def _compile_transformer_program(program: Program, out: Path, form: str, *, force: bool) -> None:
+def _chosen_kinds(
+    target: str, form: str, predicates: str | None, mlps: str | None
+) -> tuple[Predicates | None, Mlps]:
+    """The kinds of predicates and MLPs. Raises TpirError for what does not go together."""
+    for option, said, known in (
+        ("--predicates", predicates, get_args(Predicates)),
+        ("--mlps", mlps, get_args(Mlps)),
+    ):
+        if said is not None and target == "transformer":
+            raise TpirError(f"{option} is for --target transformer-program, not for {target}")
+        if said is not None and said not in known:
+            raise TpirError(f"{option} is {said}; it must be {' or '.join(known)}")
+        if form == "reference" and said not in (None, known[0]):
+            raise TpirError(f"the reference format holds models with {option} {known[0]} only")
+    one = predicates == "one" or form == "reference"
+    chosen: Predicates | None = "one" if one else "set" if predicates == "set" else None
+    return chosen, "table" if mlps == "table" else "relu"
+
+
+def _compile_transformer_program(
+    program: Program,
+    out: Path,
+    form: str,
+    kinds: tuple[Predicates | None, Mlps],
+    *,
+    force: bool,
+) -> None:
     from tpir.backends.transformer_program import compile_transformer_program  # brings torch
     from tpir.models.checkpoint import save_checkpoint, save_reference
 
-    checkpoint = compile_transformer_program(program)
+    predicates, mlps = kinds
+    checkpoint = compile_transformer_program(program, predicates=predicates, mlps=mlps)
     save = save_checkpoint if form == "safetensors" else save_reference
     save(out, checkpoint, force=force)
     say(f"wrote {out}")

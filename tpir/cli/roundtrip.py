@@ -54,8 +54,9 @@ def roundtrip(
 ) -> None:
     """Lower a checkpoint, simplify, emit, compile, and lower again: every arrow is checked.
 
-    Writes every file and prints one table. An arrow between programs that must be equal says
-    "equal" or "different"; every other has the verdict of `tpir check`.
+    Writes every file and prints one table. The reference's form is left out where it has no such
+    models: with predicates that match sets, or MLPs that are tables. An arrow between programs that
+    must be equal says "equal" or "different"; every other has the verdict of `tpir check`.
 
     Exit status: 0 all proved, equal or tested; 1 something refuted or different; 2 error; 3 tested
     where --require proved.

@@ -61,7 +61,7 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
         causal=bool(causal),
         pooled=bool(pooled),
     )
-    expect_expressible(str(folder), config)
+    _expect_expressible(str(folder), config)
     metadata = {
         name: str(args[key])
         for key, name in (
@@ -74,8 +74,12 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
     return Checkpoint(config, state, _accepts(config, args, words), metadata)
 
 
-def expect_expressible(target: str, config: TransformerProgramConfig) -> None:
-    """Raise TpirError for a model that the public reference has no place for."""
+def is_expressible(config: TransformerProgramConfig) -> bool:
+    """Whether the public reference has such models."""
+    return (config.predicates, config.mlps) == ("one", "relu")
+
+
+def _expect_expressible(target: str, config: TransformerProgramConfig) -> None:
     for name, ours, only in (
         ("predicates", config.predicates, "one"),
         ("mlps", config.mlps, "relu"),
@@ -118,7 +122,7 @@ def save_reference(folder: Path, checkpoint: Checkpoint, *, force: bool = False)
     for predicates that match sets and MLPs that are tables.
     """
     config = checkpoint.config
-    expect_expressible(str(folder), config)
+    _expect_expressible(str(folder), config)
     vocabulary: dict[str, object] = {
         "tokens": config.vocabulary,
         "labels": config.labels,
