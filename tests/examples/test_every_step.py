@@ -31,10 +31,12 @@ HELD = {
     "hist",
     "induction",
     "length",
+    "most_frequent",
     "palindrome",
     "parity",
     "reverse",
     "shift",
+    "sort_unique",
 }
 """The examples that fit into a Transformer Program: one relation a head, one key or a count."""
 

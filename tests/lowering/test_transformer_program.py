@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.conftest import PROGRAMS, SHARED
 from tests.models.random_models import configurations, random_model, random_tokens
 from tpir.errors import TpirError
-from tpir.ir.functions import Relation, ReluFunction, ScoreTable
+from tpir.ir.functions import Relation, ReluFunction, ScoreTable, Table
 from tpir.ir.ops import Always, Choose, Classify, Map, Preference, Select
 from tpir.ir.program import Program
 from tpir.lowering import heads, mlps
@@ -146,6 +146,50 @@ def test_one_edited_row_changes_that_row_alone() -> None:
     assert after == Relation(("a", "b", "c"), (("a",), (), ("c",)))
     targets[2] = torch.eye(5)[0]  # padding
     assert select_of(lower_transformer_program(checkpoint)).predicate == after
+
+
+def test_sets_are_rows_of_several_keys() -> None:
+    """Above 0 matches, 0 does not; what is no token never; all of them is True."""
+    checkpoint = one_head(predicates="set")
+    for part, variable in (("W_K", 0), ("W_Q", 0)):
+        checkpoint.state[f"blocks.0.cat_attn.{part}.W"][0] = torch.eye(2)[variable]
+    logits = checkpoint.state["blocks.0.cat_attn.W_pred.W"][0]
+    logits.fill_(-1.0)
+    logits[1, [3, 1]] = 0.25
+    logits[2] = 0.0
+    logits[3, [0, 2, 4]] = 1e-30  # padding, and a place that is no token
+    found = select_of(lower_transformer_program(checkpoint)).predicate
+    assert found == Relation(("a", "b", "c"), (("a", "c"), (), ("b",)))
+    logits[:, 1:4] = 1.0
+    assert select_of(lower_transformer_program(checkpoint)) == Select(Always(True))
+    one = dataclasses.replace(checkpoint.config, predicates="one")
+    checkpoint.state["blocks.0.cat_attn.W_pred.W"][0] = torch.tensor([0.0, 1, 2, 2, 0])
+    found = select_of(lower_transformer_program(dataclasses.replace(checkpoint, config=one)))
+    assert found.predicate == Relation((0, 1, 2, 3), (("b",),) * 4)
+
+
+def test_rows_of_tables() -> None:
+    """The first input is slowest, equal logits go to the first, an input may be read twice."""
+    config = small(n_heads_cat=0, n_heads_num=0, n_num_mlps=0, mlps="table")
+    checkpoint = Checkpoint.of_model(random_model(config, 0))
+    prefix = "blocks.0.cat_mlp.mlps.0"
+    checkpoint.state[f"{prefix}.W_read.W"][:] = torch.eye(2)
+    logits = checkpoint.state[f"{prefix}.W_table"]
+    logits.zero_()
+    logits[1 * 5 + 2, [3, 4]] = 2.0  # the token a at position 2
+    logits[0 * 5 + 3, 1] = 9.0  # padding
+    checkpoint.state["unembed.W_U"][10:15] += torch.arange(5.0)[:, None]
+    program = lower_transformer_program(checkpoint)
+    (node,) = [n for n in program.live if isinstance(n.op, Map) and n.operands]
+    assert [operand.name for operand in node.operands] == ["tokens", "indices"]
+    assert node.op.function == Table.tabulate(
+        (("a", "b", "c"), (0, 1, 2, 3)), lambda token, place: 3 if (token, place) == ("a", 2) else 0
+    )
+    checkpoint.state[f"{prefix}.W_read.W"][:] = torch.tensor([[1.0, 0.0]])
+    logits[2 * 5 + 2] = logits[1 * 5 + 2].clone()
+    program = lower_transformer_program(checkpoint)
+    (node,) = [n for n in program.live if isinstance(n.op, Map) and n.operands]
+    assert node.op.function == Table((("a", "b", "c"),), (0, 3, 0))
 
 
 def test_what_a_head_reads_in_vain_has_one_spelling() -> None:
