@@ -119,7 +119,7 @@ def test_expressible_programs(program: Program) -> None:
     assert lower_transformer_program(compile_transformer_program(lowered)) == lowered
 
 
-@settings(max_examples=PROGRAMS)
+@settings(max_examples=PROGRAMS // 2)
 @given(transformer_programs())
 def test_expressible_programs_as_tables(program: Program) -> None:
     """The same with a table for each MLP, except for what needs numbers that are not whole."""
