@@ -1,0 +1,284 @@
+"""Training many seeds of one problem: epochs, halving, selection, what is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tpir.errors import TpirError
+from tpir.files import check_writable, write_atomic
+from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
+from tpir.models.predict import predict
+from tpir.training.evaluate import Accuracy, accuracy_by_length
+from tpir.training.examples import Examples
+from tpir.training.gradient.data import Data
+from tpir.training.gradient.discrete import DiscreteForward, mean_accuracies
+from tpir.training.gradient.environment import gradient_environment
+from tpir.training.gradient.export import export
+from tpir.training.gradient.layout import Layout
+from tpir.training.gradient.record import (
+    Best,
+    GradientState,
+    SeedRecord,
+    load_state,
+    metrics_csv,
+    save_state,
+)
+from tpir.training.gradient.schedule import halves_after, temperature
+from tpir.training.gradient.settings import GradientSettings
+from tpir.training.gradient.trainer import Trainer
+from tpir.training.problem import Problem
+
+SETTINGS_FILE = "settings.json"
+METRICS_FILE = "metrics.csv"
+STATE_FILE = "training-state.pt"
+
+
+@dataclass(frozen=True)
+class GradientProgress:
+    """Where a run is: ``latest`` has the newest record of every seed, also of those dropped.
+
+    ``going`` are the seeds that go on; ``best`` has each seed's best accuracy so far. ``seconds``
+    count from the start or resumption of the run.
+    """
+
+    epoch: int
+    epochs: int
+    latest: tuple[SeedRecord, ...]
+    going: tuple[int, ...]
+    best: dict[int, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What a seed came to: its best epoch's model, and that model's accuracy in validation.
+
+    ``accuracy`` (0 to 1) is the mean over lengths; ``epochs`` how many the seed was trained.
+    """
+
+    seed: int
+    epochs: int
+    best_epoch: int
+    accuracy: float
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class GradientResult:
+    """A finished run: all seeds, the best in validation first (of equals the lower number).
+
+    ``test`` is the accuracy of ``best`` on the test inputs, which nothing else looks at.
+    """
+
+    seeds: tuple[SeedResult, ...]
+    history: tuple[SeedRecord, ...]
+    validation: Accuracy
+    test: Accuracy
+
+    @property
+    def best(self) -> SeedResult:
+        """The seed that validation selects."""
+        return self.seeds[0]
+
+
+OnProgress = Callable[[GradientProgress], None]
+
+
+def train_seeds(
+    problem: Problem,
+    settings: GradientSettings,
+    folder: Path | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    on_progress: OnProgress | None = None,
+) -> GradientResult:
+    """Train the seeds of ``settings`` on ``problem``; write the best model to ``folder``, if given.
+
+    After each epoch the discretised models are judged on the validation inputs, the metrics
+    written, and the state saved. With ``resume`` a run that was stopped goes on to the same
+    weights, bit for bit, as if it had not been. Raises TpirError for sizes that do not fit the
+    problem, for a folder that holds a run (unless ``force``), for a run resumed under other
+    settings, and where a loss is not a number.
+    """
+    started = time.monotonic()
+    run = _Run(problem, settings)
+    if folder is not None:
+        _prepare(folder, settings, resume=resume, force=force)
+    with gradient_environment():
+        state = _stored(folder, settings) if resume and folder is not None else None
+        trainer = run.trainer(state)
+        while state is None or not run.finished(state):
+            state = run.next_epoch(trainer, state)
+            if folder is not None:
+                write_atomic(folder / METRICS_FILE, metrics_csv(state.history), force=True)
+                save_state(folder / STATE_FILE, state)
+            if on_progress is not None:
+                on_progress(_progress(state, settings, time.monotonic() - started))
+        result = run.result(state)
+    if folder is not None:
+        save_checkpoint(folder / CHECKPOINT_FILE, result.best.checkpoint, force=True)
+    return result
+
+
+class _Run:
+    """A problem and settings, with the data on its device."""
+
+    def __init__(self, problem: Problem, settings: GradientSettings) -> None:
+        if settings.device == "cuda" and not torch.cuda.is_available():
+            raise TpirError("device is cuda, but torch finds no GPU here")
+        self.problem, self.settings = problem, settings
+        self.config = settings.model_config(problem)
+        device = torch.device(settings.device)
+        self.train = Data.of(problem, problem.splits.train, device)
+        self.validation = Data.of(problem, problem.splits.validation, device)
+
+    def trainer(self, state: GradientState | None) -> Trainer:
+        """A new trainer, or one that goes on from ``state``."""
+        first = self.settings.seed
+        seeds = tuple(range(first, first + self.settings.seeds)) if state is None else state.seeds
+        trainer = Trainer(self.config, self.settings, self.train, seeds)
+        if state is not None:
+            trainer.restore(state.trainer)
+        return trainer
+
+    def finished(self, state: GradientState) -> bool:
+        return state.reached_target or state.epoch >= self.settings.epochs
+
+    def next_epoch(self, trainer: Trainer, state: GradientState | None) -> GradientState:
+        """Train and judge all seeds for an epoch, then drop weak ones where it is time to."""
+        epoch = 1 if state is None else state.epoch + 1
+        losses = trainer.run_epoch(epoch - 1).tolist()
+        forward = DiscreteForward(trainer.layout, trainer.logits)
+        accuracies = _accuracies(forward, trainer.readout, self.validation)
+        tau = temperature(
+            self.settings, min(epoch * self.settings.epoch_steps, self.settings.steps)
+        )
+        records = [
+            SeedRecord(epoch, seed, tau, loss, accuracy)
+            for seed, loss, accuracy in zip(trainer.seeds, losses, accuracies, strict=True)
+        ]
+        best = dict(state.best) if state is not None else {}
+        for place, record in enumerate(records):
+            if record.seed not in best or record.accuracy >= best[record.seed].record.accuracy:
+                weights = trainer.logits[place], trainer.readout[place]
+                best[record.seed] = Best(record, *(part.detach().cpu().clone() for part in weights))
+        history = () if state is None else state.history
+        reached = self._reaches_target(trainer, forward, accuracies)
+        for _ in range(halves_after(self.settings, epoch)):
+            _keep_better_half(trainer, records)
+        return GradientState(
+            settings=self.settings.to_json(),
+            history=(*history, *records),
+            seeds=trainer.seeds,
+            trainer=trainer.state(),
+            best=best,
+            reached_target=reached,
+        )
+
+    def _reaches_target(
+        self, trainer: Trainer, forward: DiscreteForward, accuracies: list[float]
+    ) -> bool:
+        target = self.settings.target_accuracy
+        if target is None or max(accuracies) < target:
+            return False
+        trained = _accuracies(forward, trainer.readout, self.train)
+        return any(min(pair) >= target for pair in zip(accuracies, trained, strict=True))
+
+    def result(self, state: GradientState) -> GradientResult:
+        """The seeds by rank; the test inputs are looked at here, and nowhere else."""
+        epochs = {record.seed: record.epoch for record in state.history}
+        ranked = sorted(state.best.values(), key=lambda b: (-b.record.accuracy, b.record.seed))
+        seeds = tuple(self._seed_result(best, epochs[best.record.seed]) for best in ranked)
+        model, splits = seeds[0].checkpoint, self.problem.splits
+        return GradientResult(
+            seeds=seeds,
+            history=state.history,
+            validation=_judged(model, splits.validation),
+            test=_judged(model, splits.test),
+        )
+
+    def _seed_result(self, best: Best, epochs: int) -> SeedResult:
+        problem, record = self.problem, best.record
+        checkpoint = export(
+            Layout(self.config),
+            best.logits,
+            best.readout,
+            name=problem.name,
+            accepts=problem.accepts,
+        )
+        return SeedResult(record.seed, epochs, record.epoch, record.accuracy, checkpoint)
+
+
+def _accuracies(forward: DiscreteForward, readout: Tensor, data: Data) -> list[float]:
+    predicted = forward.predict(readout.detach(), data.tokens)
+    return [float(share) for share in mean_accuracies(predicted, data)]
+
+
+def _keep_better_half(trainer: Trainer, records: list[SeedRecord]) -> None:
+    """Drop from ``trainer`` the seeds that are weakest now, in validation, then by loss."""
+    going = [record for record in records if record.seed in trainer.seeds]
+    ranked = sorted(going, key=lambda record: (-record.accuracy, record.loss, record.seed))
+    kept = {record.seed for record in ranked[: -(-len(ranked) // 2)]}
+    trainer.keep([place for place, seed in enumerate(trainer.seeds) if seed in kept])
+
+
+def _judged(checkpoint: Checkpoint, examples: Examples) -> Accuracy:
+    """Accuracy of the exported model: what a user of the checkpoint will find."""
+    labels = predict(checkpoint, examples.tokens)
+    return accuracy_by_length(examples.tokens, examples.labels, labels)
+
+
+def _progress(state: GradientState, settings: GradientSettings, seconds: float) -> GradientProgress:
+    latest = {record.seed: record for record in state.history}
+    return GradientProgress(
+        epoch=state.epoch,
+        epochs=settings.epochs,
+        latest=tuple(latest[seed] for seed in sorted(latest)),
+        going=state.seeds,
+        best={seed: best.record.accuracy for seed, best in state.best.items()},
+        seconds=seconds,
+    )
+
+
+def _prepare(folder: Path, settings: GradientSettings, *, resume: bool, force: bool) -> None:
+    """Make ``folder`` ready to be written to. Raises TpirError where it holds another run."""
+    if folder.exists() and not folder.is_dir():
+        raise TpirError(f"cannot write to {folder}: it is no folder")
+    state = folder / STATE_FILE
+    if resume:
+        if (folder / CHECKPOINT_FILE).exists() and not state.exists():
+            raise TpirError(f"{folder} holds a checkpoint, but no training state to resume from")
+    else:
+        if state.exists() and not force:
+            raise TpirError(
+                f"{folder} holds a training run; use --resume to go on, --force to start anew"
+            )
+        paths = [folder / n for n in (CHECKPOINT_FILE, SETTINGS_FILE, METRICS_FILE, STATE_FILE)]
+        for path in paths:
+            check_writable(path, force=force)
+        for path in paths:
+            path.unlink(missing_ok=True)
+    if not state.exists():
+        write_atomic(folder / SETTINGS_FILE, settings.to_json(), force=True)
+
+
+def _stored(folder: Path, settings: GradientSettings) -> GradientState | None:
+    """The state of the run in ``folder``, None where no epoch was finished."""
+    path = folder / STATE_FILE
+    if not path.exists():
+        return None
+    state = load_state(path)
+    different = settings.differences(state.settings)
+    if different:
+        raise TpirError(
+            f"{folder} was trained with other settings: {', '.join(different)} differ",
+            notes=["resume it with the settings in its settings.json, or start anew with --force"],
+        )
+    return state

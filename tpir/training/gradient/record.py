@@ -1,0 +1,117 @@
+"""What is known of a run after each epoch, on disk so that a killed run can continue."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from tpir.errors import TpirError
+from tpir.files import write_atomic
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SeedRecord:
+    """One epoch (from 1) of one seed: mean loss, and accuracy of the discretised model (0 to 1).
+
+    ``accuracy`` is on validation inputs, the mean over lengths; ``temperature`` that of the epoch's
+    last step.
+    """
+
+    epoch: int
+    seed: int
+    temperature: float
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Best:
+    """The weights of one seed after the epoch that was its best, the latest of equals."""
+
+    record: SeedRecord
+    logits: Tensor
+    readout: Tensor
+
+
+@dataclass(frozen=True)
+class GradientState:
+    """All that the rest of a run depends on, its settings apart: no random numbers among it.
+
+    ``trainer`` is ``Trainer.state`` of the seeds that go on, ``seeds``; ``best`` has every seed.
+    """
+
+    settings: str
+    history: tuple[SeedRecord, ...]
+    seeds: tuple[int, ...]
+    trainer: dict[str, Tensor]
+    best: dict[int, Best]
+    reached_target: bool
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return self.history[-1].epoch
+
+
+def save_state(path: Path, state: GradientState) -> None:
+    """Write ``state`` in one step, over the one before. Raises TpirError if that fails."""
+    content = {
+        "format": _FORMAT,
+        "settings": state.settings,
+        "history": [_row(record) for record in state.history],
+        "seeds": list(state.seeds),
+        "trainer": state.trainer,
+        "best": {
+            seed: (_row(best.record), best.logits, best.readout)
+            for seed, best in state.best.items()
+        },
+        "reached_target": state.reached_target,
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomic(path, buffer.getvalue(), force=True)
+
+
+def load_state(path: Path) -> GradientState:
+    """Read what ``save_state`` wrote. Runs no code from it; raises TpirError if it is damaged."""
+    try:
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes torch raise nearly anything
+        raise TpirError(f"cannot read the training state {path}", notes=[str(error)]) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise TpirError(f"{path} is no state of a gradient run of this version")
+    try:
+        return GradientState(
+            settings=content["settings"],
+            history=tuple(SeedRecord(*row) for row in content["history"]),
+            seeds=tuple(content["seeds"]),
+            trainer=cast(dict[str, Tensor], content["trainer"]),
+            best={
+                seed: Best(SeedRecord(*row), logits, readout)
+                for seed, (row, logits, readout) in content["best"].items()
+            },
+            reached_target=content["reached_target"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise TpirError(f"the training state {path} is damaged: {error}") from error
+
+
+def metrics_csv(history: tuple[SeedRecord, ...]) -> str:
+    """A row for each epoch and seed."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["epoch", "seed", "temperature", "loss", "validation_accuracy"])
+    writer.writerows(_row(record) for record in history)
+    return table.getvalue()
+
+
+def _row(record: SeedRecord) -> tuple[int, int, float, float, float]:
+    return record.epoch, record.seed, record.temperature, record.loss, record.accuracy
