@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from tpir.cli.console import progress, say, show, show_json
 from tpir.cli.options import Force, Json
+from tpir.cli.train_gradient import train_gradient
 from tpir.cli.train_on import Source, train_on
+from tpir.cli.train_reference import train_reference
+from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError
-from tpir.files import read_text
 
-if TYPE_CHECKING:
-    from tpir.training.loop import Progress
-    from tpir.training.settings import TrainingSettings
-
-PRESETS = ("demo",)
+METHODS: Mapping[str, Callable[[Request], None]] = {
+    "reference": train_reference,
+    "gradient": train_gradient,
+}
+"""The ways to train from scratch, by name."""
 
 
 def train(
@@ -46,13 +47,39 @@ def train(
         typer.Option(
             "--data",
             metavar="FILE.jsonl",
-            help='With --from: examples {"tokens": [...], "labels": [...]}, in place of a task\'s.',
+            help='Examples {"tokens": [...], "labels": [...]} in place of a task\'s.',
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            "--teacher", metavar="FILE.rasp", help="A program that labels inputs drawn at random."
+        ),
+    ] = None,
+    vocab: Annotated[
+        str | None, typer.Option("--vocab", metavar="a,b,c", help="The tokens of a teacher.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="reference: one seed as in the paper. gradient: many seeds at once.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", metavar="N", help="How many seeds --method gradient trains."),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write metrics for TensorBoard as well.")
+    ] = False,
     preset: Annotated[
         str | None,
         typer.Option(
-            "--preset", metavar="NAME", help="Settings by name: demo, a model in a minute."
+            "--preset",
+            metavar="NAME",
+            help="Settings by name: demo, a model in a minute; paper, those of the paper.",
         ),
     ] = None,
     settings: Annotated[
@@ -78,7 +105,10 @@ def train(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Train a Transformer Program on one of the eight tasks of the public reference, on the CPU.
+    """Train a Transformer Program on a task, a teacher's answers, or examples.
+
+    The method reference trains one seed as the paper does, on one of the eight tasks of the public
+    reference. The method gradient trains many seeds at once and keeps the best in validation.
 
     The folder holds the best model (checkpoint.safetensors), settings.json, metrics.csv, and the
     state to resume from. Equal settings give equal weights.
@@ -94,70 +124,50 @@ def train(
       tpir train sort -o runs/sort --resume
       tpir train hist -o runs/hist --vocab-size 6 --max-length 6 --set n_layers=1
       tpir train --preset demo -o runs/demo
+      tpir train reverse -o runs/reverse --method gradient --seeds 16
+      tpir train --teacher prog.rasp --vocab a,b,c --max-length 8 -o runs/prog --method gradient
       tpir train sort --from edited.safetensors -o runs/edited --epochs 3
       tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
-    given = {"vocab_size": vocab_size, "max_length": max_length, "epochs": epochs, "seed": seed}
+    given = {
+        "vocab_size": vocab_size,
+        "max_length": max_length,
+        "epochs": epochs,
+        "seed": seed,
+        "seeds": seeds,
+        "vocab": vocab,
+    }
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
     if start is not None:
-        if preset is not None or settings is not None or resume:
-            raise TpirError("--from starts from a model: leave out --preset, --settings, --resume")
+        if preset is not None or settings is not None or resume or method is not None:
+            raise TpirError(
+                "--from starts from a model: leave out --preset, --settings, --method, --resume"
+            )
         if task is not None and data is not None:
             raise TpirError("give a task or --data, not both")
         train_on(Source(start, task, data), out, changes, force=force, as_json=as_json)
         return
-    if data is not None:
-        raise TpirError("--data goes with --from CHECKPOINT")
-    chosen = _changed(_settings(preset, settings, task, resume, out), changes)
-    from tpir.training.loop import train as train_run  # brings torch
-
-    say(f"training {chosen.task} for at most {chosen.epochs} epochs, seed {chosen.seed}")
-    with progress("training") as advance:
-
-        def on_progress(now: Progress) -> None:
-            advance(now.record.epoch, now.epochs)
-            say(_line(now))
-
-        result = train_run(chosen, out, resume=resume, force=force, on_progress=on_progress)
-    if as_json:
-        shown = {"checkpoint": str(result.checkpoint), "best_epoch": result.best_epoch}
-        accuracies = {
-            "validation_accuracy": result.validation_accuracy,
-            "test_accuracy": result.test_accuracy,
-        }
-        show_json(shown | accuracies)
-    else:
-        say(f"wrote {result.checkpoint}")
-        show(
-            f"accuracy {100 * result.test_accuracy:.2f} % on the test set, "
-            f"{100 * result.validation_accuracy:.2f} % on the validation set "
-            f"(epoch {result.best_epoch})"
+    if method is None:
+        many = resume and (out / PROBLEM_FILE).is_file()
+        method = "gradient" if many else "reference"
+    if method not in METHODS:
+        raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
+    METHODS[method](
+        Request(
+            out=out,
+            task=task,
+            teacher=teacher,
+            data=data,
+            preset=preset,
+            settings=settings,
+            changes=changes,
+            resume=resume,
+            force=force,
+            as_json=as_json,
+            tensorboard=tensorboard,
         )
-
-
-def _settings(
-    preset: str | None, path: Path | None, task: str | None, resume: bool, out: Path
-) -> TrainingSettings:
-    """What to start from: a file, a preset, the run to resume, or the usual settings."""
-    from tpir.training.settings import TrainingSettings, demo_settings, settings_from_json
-
-    if preset is not None and path is not None:
-        raise TpirError("give --preset or --settings, not both")
-    if preset not in (None, *PRESETS):
-        raise TpirError(f"there is no preset {preset}; there is: {', '.join(PRESETS)}")
-    stored = out / "settings.json"
-    if path is None and preset is None and resume and stored.is_file():
-        path = stored
-    if path is not None:
-        chosen = settings_from_json(read_text(path))
-    elif preset is not None:
-        chosen = demo_settings()
-    elif task is not None:
-        chosen = TrainingSettings(task=task)
-    else:
-        raise TpirError("say which task to train, or give --preset or --settings")
-    return chosen if task is None else _changed(chosen, {"task": task})
+    )
 
 
 def _assigned(text: str) -> tuple[str, object]:
@@ -169,20 +179,3 @@ def _assigned(text: str) -> tuple[str, object]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _changed(settings: TrainingSettings, changes: dict[str, object]) -> TrainingSettings:
-    """The settings with some changed. Raises TpirError for a name or value that does not fit."""
-    from tpir.training.settings import settings_from_json
-
-    return settings_from_json(json.dumps(dataclasses.asdict(settings) | changes))
-
-
-def _line(now: Progress) -> str:
-    record = now.record
-    return (
-        f"epoch {record.epoch}/{now.epochs}: loss {record.loss:.4f}, "
-        f"validation {100 * record.validation_accuracy:.2f} %, "
-        f"best {100 * now.best_accuracy:.2f} %, temperature {record.temperature:.3f}, "
-        f"{now.seconds:.0f} s"
-    )

@@ -174,3 +174,29 @@ def demo_settings() -> TrainingSettings:
         batch_size=64,
         learning_rate=0.05,
     )
+
+
+def paper_settings() -> TrainingSettings:
+    """One point of the paper's grid (arXiv 2306.01128, section 4 and appendix), for ``sort``.
+
+    250 epochs over 20,000 inputs in batches of 512, Adam at 0.05 without clipping, temperature 3.0
+    to 0.01; three layers of four categorical and four numerical heads, two MLPs of each kind. The
+    paper tries 2 and 3 layers, 4 and 8 heads, 2 and 4 MLPs, half of them of each kind, five seeds
+    each, and keeps the best in validation.
+    """
+    return TrainingSettings(
+        task="sort",
+        dataset_size=20_000,
+        n_layers=3,
+        n_heads_cat=4,
+        n_heads_num=4,
+        n_cat_mlps=2,
+        n_num_mlps=2,
+        epochs=250,
+        batch_size=512,
+        learning_rate=0.05,
+        tau_init=3.0,
+        tau_end=0.01,
+        max_grad_norm=None,
+        target_accuracy=None,
+    )

@@ -170,6 +170,9 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(problem: Problem, tmp_path
     other = dataclasses.replace(TINY, noise=0.25, halvings=(0.5,))
     with pytest.raises(TpirError, match="noise, halvings differ"):
         train_seeds(problem, other, tmp_path, resume=True)
+    fewer = problem_of_task("hist", vocab_size=5, max_length=5, dataset_size=50)
+    with pytest.raises(TpirError, match="was trained on other data"):
+        train_seeds(fewer, TINY, tmp_path, resume=True)
     train_seeds(problem, other, tmp_path, force=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -60,3 +61,11 @@ class Data:
         """How often each input is drawn, on the CPU: n ^ -``evenness`` for n of its length."""
         lengths = self.lengths.cpu()
         return torch.bincount(lengths)[lengths].double() ** -evenness
+
+
+def fingerprint(problem: Problem) -> str:
+    """A digest of all that training and validation read of ``problem``."""
+    parts = (problem.splits.train, problem.splits.validation)
+    read = (problem.vocabulary, problem.labels, problem.context, problem.causal, problem.pooled)
+    text = repr((read, [(part.tokens, part.labels) for part in parts]))
+    return hashlib.sha256(text.encode()).hexdigest()

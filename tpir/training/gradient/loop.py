@@ -16,7 +16,7 @@ from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
 from tpir.models.predict import predict
 from tpir.training.evaluate import Accuracy, accuracy_by_length
 from tpir.training.examples import Examples
-from tpir.training.gradient.data import Data
+from tpir.training.gradient.data import Data, fingerprint
 from tpir.training.gradient.discrete import DiscreteForward, mean_accuracies
 from tpir.training.gradient.environment import gradient_environment
 from tpir.training.gradient.export import export
@@ -112,7 +112,9 @@ def train_seeds(
     if folder is not None:
         _prepare(folder, settings, resume=resume, force=force)
     with gradient_environment():
-        state = _stored(folder, settings) if resume and folder is not None else None
+        state = (
+            _stored(folder, settings, run.fingerprint) if resume and folder is not None else None
+        )
         trainer = run.trainer(state)
         while state is None or not run.finished(state):
             state = run.next_epoch(trainer, state)
@@ -135,6 +137,7 @@ class _Run:
             raise TpirError("device is cuda, but torch finds no GPU here")
         self.problem, self.settings = problem, settings
         self.config = settings.model_config(problem)
+        self.fingerprint = fingerprint(problem)
         device = torch.device(settings.device)
         self.train = Data.of(problem, problem.splits.train, device)
         self.validation = Data.of(problem, problem.splits.validation, device)
@@ -175,6 +178,7 @@ class _Run:
             _keep_better_half(trainer, records)
         return GradientState(
             settings=self.settings.to_json(),
+            data=self.fingerprint,
             history=(*history, *records),
             seeds=trainer.seeds,
             trainer=trainer.state(),
@@ -269,7 +273,7 @@ def _prepare(folder: Path, settings: GradientSettings, *, resume: bool, force: b
         write_atomic(folder / SETTINGS_FILE, settings.to_json(), force=True)
 
 
-def _stored(folder: Path, settings: GradientSettings) -> GradientState | None:
+def _stored(folder: Path, settings: GradientSettings, data: str) -> GradientState | None:
     """The state of the run in ``folder``, None where no epoch was finished."""
     path = folder / STATE_FILE
     if not path.exists():
@@ -281,4 +285,6 @@ def _stored(folder: Path, settings: GradientSettings) -> GradientState | None:
             f"{folder} was trained with other settings: {', '.join(different)} differ",
             notes=["resume it with the settings in its settings.json, or start anew with --force"],
         )
+    if state.data != data:
+        raise TpirError(f"{folder} was trained on other data; start anew with --force")
     return state

@@ -45,10 +45,12 @@ class Best:
 class GradientState:
     """All that the rest of a run depends on, its settings apart: no random numbers among it.
 
-    ``trainer`` is ``Trainer.state`` of the seeds that go on, ``seeds``; ``best`` has every seed.
+    ``data`` is the fingerprint of the data; ``trainer`` is ``Trainer.state`` of the seeds that go
+    on, ``seeds``; ``best`` has every seed.
     """
 
     settings: str
+    data: str
     history: tuple[SeedRecord, ...]
     seeds: tuple[int, ...]
     trainer: dict[str, Tensor]
@@ -66,6 +68,7 @@ def save_state(path: Path, state: GradientState) -> None:
     content = {
         "format": _FORMAT,
         "settings": state.settings,
+        "data": state.data,
         "history": [_row(record) for record in state.history],
         "seeds": list(state.seeds),
         "trainer": state.trainer,
@@ -91,6 +94,7 @@ def load_state(path: Path) -> GradientState:
     try:
         return GradientState(
             settings=content["settings"],
+            data=content["data"],
             history=tuple(SeedRecord(*row) for row in content["history"]),
             seeds=tuple(content["seeds"]),
             trainer=cast(dict[str, Tensor], content["trainer"]),

@@ -1,0 +1,170 @@
+"""``tpir train --method gradient``: many seeds at once, the best in validation kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tpir.cli.console import say, show, show_json
+from tpir.cli.train_request import PROBLEM_FILE, Request
+from tpir.errors import TpirError
+from tpir.files import read_text, write_atomic
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tpir.training.evaluate import Accuracy
+    from tpir.training.gradient.loop import GradientProgress, GradientResult, OnProgress
+    from tpir.training.gradient.settings import GradientSettings
+    from tpir.training.problem_settings import ProblemSettings
+
+
+def train_gradient(request: Request) -> None:
+    """Train, show the seeds as they go, and tell what came of them. Raises TpirError."""
+    if request.preset is not None:
+        raise TpirError("--preset goes with --method reference")
+    source, settings = _chosen(request)
+    from tpir.training.gradient.loop import METRICS_FILE, SETTINGS_FILE, train_seeds
+    from tpir.training.gradient.tensorboard import TensorBoard
+
+    board = TensorBoard(request.out / "tensorboard") if request.tensorboard else None
+    problem = source.problem()
+    seeds = "1 seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
+    say(f"training {seeds} on {problem.name}: {settings.steps} steps of {settings.batch_size}")
+    if request.force or not (request.out / SETTINGS_FILE).exists():
+        write_atomic(request.out / PROBLEM_FILE, source.to_json(), force=True)
+    with _live(settings) as show_progress:
+
+        def on_progress(now: GradientProgress) -> None:
+            show_progress(now)
+            if board is not None:
+                board(now)
+
+        result = train_seeds(
+            problem,
+            settings,
+            request.out,
+            resume=request.resume,
+            force=request.force,
+            on_progress=on_progress,
+        )
+    if request.as_json:
+        show_json(_as_json(result, request))
+    else:
+        say(f"wrote {request.out / 'checkpoint.safetensors'} and {METRICS_FILE}")
+        show(_told(result))
+
+
+def _chosen(request: Request) -> tuple[ProblemSettings, GradientSettings]:
+    """The problem and the settings: of a run to resume, of a file, or the usual ones; changed."""
+    from tpir.training.gradient.settings import GradientSettings, gradient_settings_from_json
+    from tpir.training.problem_settings import ProblemSettings, problem_settings_from_json
+
+    stored = request.out / "settings.json"
+    path = request.settings
+    if path is None and request.resume and stored.is_file():
+        path = stored
+    settings = GradientSettings() if path is None else gradient_settings_from_json(read_text(path))
+    own = {field.name for field in dataclasses.fields(GradientSettings)}
+    changes = dict(request.changes)
+    if "epochs" in changes:
+        raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
+    settings = gradient_settings_from_json(
+        json.dumps(dataclasses.asdict(settings) | {n: v for n, v in changes.items() if n in own})
+    )
+    given: dict[str, object] = {n: v for n, v in changes.items() if n not in own}
+    named = {"task": request.task, "teacher": request.teacher, "data": request.data}
+    given |= {name: str(value) for name, value in named.items() if value is not None}
+    known = {field.name for field in dataclasses.fields(ProblemSettings)}
+    for name in given:
+        if name not in known:
+            raise TpirError(f"no setting is called {name!r}")
+    stored = request.out / PROBLEM_FILE
+    if request.resume and not given and stored.is_file():
+        return problem_settings_from_json(read_text(stored)), settings
+    return problem_settings_from_json(json.dumps(given)), settings
+
+
+@contextmanager
+def _live(settings: GradientSettings) -> Iterator[OnProgress]:
+    """A table of the seeds on standard error while they train; lines where that is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda now: say(_line(now))
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        yield lambda now: live.update(_table(now), refresh=True)
+
+
+def _line(now: GradientProgress) -> str:
+    best = max(now.best.values())
+    return (
+        f"epoch {now.epoch}/{now.epochs}: best {100 * best:.2f} %, "
+        f"{len(now.going)} of {len(now.best)} seeds going, {now.seconds:.0f} s"
+    )
+
+
+def _table(now: GradientProgress) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"epoch {now.epoch} of {now.epochs}, {now.seconds:.0f} s")
+    for name in ("seed", "loss", "validation %", "best %", ""):
+        table.add_column(name, justify="right" if name else "left")
+    for record in sorted(now.latest, key=lambda r: (r.seed not in now.going, r.seed)):
+        going = record.seed in now.going
+        table.add_row(
+            str(record.seed),
+            f"{record.loss:.4f}",
+            f"{100 * record.accuracy:.2f}",
+            f"{100 * now.best[record.seed]:.2f}",
+            "" if going else f"dropped after epoch {record.epoch}",
+            style=None if going else "dim",
+        )
+    return table
+
+
+def _told(result: GradientResult) -> str:
+    accuracies = [seed.accuracy for seed in result.seeds]
+    middle = sorted(accuracies)[len(accuracies) // 2]
+    best = result.best
+    return (
+        f"accuracy {100 * result.test.mean_over_lengths:.2f} % on the test set, mean over lengths "
+        f"({100 * result.test.overall.accuracy:.2f} % of all labels); "
+        f"seed {best.seed}, epoch {best.best_epoch}\n"
+        f"validation, mean over lengths: best {100 * best.accuracy:.2f} %, "
+        f"median {100 * middle:.2f} %, worst {100 * min(accuracies):.2f} % "
+        f"of {len(accuracies)} seeds"
+    )
+
+
+def _as_json(result: GradientResult, request: Request) -> Mapping[str, object]:
+    return {
+        "checkpoint": str(request.out / "checkpoint.safetensors"),
+        "seed": result.best.seed,
+        "best_epoch": result.best.best_epoch,
+        "validation": _accuracy(result.validation),
+        "test": _accuracy(result.test),
+        "seeds": [
+            {
+                "seed": seed.seed,
+                "epochs": seed.epochs,
+                "best_epoch": seed.best_epoch,
+                "validation_accuracy": seed.accuracy,
+            }
+            for seed in result.seeds
+        ],
+    }
+
+
+def _accuracy(accuracy: Accuracy) -> Mapping[str, object]:
+    return {
+        "mean_over_lengths": accuracy.mean_over_lengths,
+        "overall": accuracy.overall.accuracy,
+        "by_length": {str(n): tally.accuracy for n, tally in accuracy.by_length.items()},
+    }
