@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.training.gradient.test_export import VARIANTS, random_inputs, variant
 from tpir.models.attention import nearest_bias
-from tpir.training.gradient import attention, tables
+from tpir.training.gradient import kernels, tables
 from tpir.training.gradient.attention import Nearness, closest, contract
 from tpir.training.gradient.discrete import DiscreteForward
 from tpir.training.gradient.layout import Layout
@@ -41,7 +41,9 @@ def test_certain_choices_make_the_relaxed_model_the_discrete_one(name: str) -> N
 def test_weights_are_chances_of_being_the_closest_match() -> None:
     """Against all ways in which keys can match, each weighed by its chance."""
     length = 4
-    chances = torch.rand(1, length, length, 1, generator=torch.Generator().manual_seed(5)).double()
+    chances = torch.rand(
+        1, 1, length, length, 1, generator=torch.Generator().manual_seed(5)
+    ).double()
     offsets = torch.arange(length) - torch.arange(length).unsqueeze(1)
     order = nearest_bias(6)[offsets].sort(dim=-1, descending=True, stable=True).indices
     expected = torch.zeros(length, length).double()
@@ -49,11 +51,11 @@ def test_weights_are_chances_of_being_the_closest_match() -> None:
         for flags in itertools.product((0, 1), repeat=length):
             share = 1.0
             for key, flag in enumerate(flags):
-                chance = float(chances[0, query, key, 0])
+                chance = float(chances[0, 0, query, key, 0])
                 share *= chance if flag else 1 - chance
             matching = [int(key) for key in order[query] if flags[int(key)]]
             expected[query, matching[0] if matching else 0] += share
-    weights = closest(chances, Nearness(length, 6, CPU))[0, :, :, 0]
+    weights = closest(chances, Nearness(length, 6, CPU))[0, 0, :, :, 0]
     torch.testing.assert_close(weights, expected)
 
 
@@ -78,7 +80,7 @@ def test_gradients_by_hand_are_those_of_differences(
     monkeypatch: pytest.MonkeyPatch, small_blocks: bool
 ) -> None:
     if small_blocks:
-        for module in (attention, tables):
+        for module in (kernels, tables):
             monkeypatch.setattr(
                 module, "blocks", lambda n, size: [slice(i, i + 1) for i in range(n)]
             )

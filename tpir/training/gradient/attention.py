@@ -13,43 +13,30 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tpir.models.attention import nearest_bias
-from tpir.training.gradient.blocks import blocks
+from tpir.training.gradient.kernels import PLAIN, Kernels
 
 
-def contract(left: Tensor, right: Tensor) -> Tensor:
+def contract(left: Tensor, right: Tensor, kernels: Kernels = PLAIN) -> Tensor:
     """The sum over k of ``left`` [..., k, i, batch] times ``right`` [..., k, j, batch].
 
-    The result is [..., i, j, batch].
+    Both lead with seed and head. The result is [seed, head, i, j, batch].
     """
-    return cast(Tensor, _Contract.apply(left, right))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Contract.apply(left, right, kernels))  # type: ignore[no-untyped-call]
 
 
 class _Contract(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
+    def forward(ctx: Any, left: Tensor, right: Tensor, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(left, right)
-        return _contracted(left, right)
+        ctx.contract = kernels.contract
+        return kernels.contract(left, right)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         left, right = ctx.saved_tensors
-        of_left = _contracted(right.transpose(-3, -2), gradient.transpose(-3, -2))
-        return of_left, _contracted(left.transpose(-3, -2), gradient)
-
-
-def _contracted(left: Tensor, right: Tensor) -> Tensor:
-    if left.device.type != "cpu":
-        return torch.einsum("s...kib,s...kjb->s...ijb", left, right)
-    sizes = (*left.shape[:-3], left.shape[-2], right.shape[-2], left.shape[-1])
-    total = left.new_empty(sizes)
-    left, right = left.unsqueeze(-2), right.unsqueeze(-3)
-    for block in blocks(len(total), total[0].numel()):
-        part, one, other = total[block], left[block], right[block]
-        torch.mul(one.select(-4, 0), other.select(-4, 0), out=part)
-        for k in range(1, left.shape[-4]):
-            part.addcmul_(one.select(-4, k), other.select(-4, k))
-    return total
+        of_left = ctx.contract(right.transpose(2, 3), gradient.transpose(2, 3))
+        return of_left, ctx.contract(left.transpose(2, 3), gradient), None
 
 
 class Nearness:
@@ -70,47 +57,34 @@ class Nearness:
         self.unranked = self.ranked.argsort()
 
 
-def closest(matches: Tensor, nearness: Nearness) -> Tensor:
-    """Weights [..., query, key, batch] from chances to match ``matches`` of that shape, 0 to 1.
+def closest(matches: Tensor, nearness: Nearness, kernels: Kernels = PLAIN) -> Tensor:
+    """Weights [seed, head, query, key, batch] from chances to match of that shape, 0 to 1.
 
     Key j has the weight p_j · Π (1 − p_k) over the keys k preferred to j: the chance that it is the
     best of those that match, each by chance on its own. The first position has also what is left,
     the chance that none does.
     """
-    return cast(Tensor, _Closest.apply(matches, nearness))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Closest.apply(matches, nearness, kernels))  # type: ignore[no-untyped-call]
 
 
 class _Closest(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, matches: Tensor, nearness: Nearness) -> Tensor:
-        ranked = _reordered(matches, nearness, nearness.ranked)
-        weights, reached = torch.empty_like(ranked), torch.empty_like(ranked)
-        rest = torch.ones_like(ranked[..., 0, :, :])
-        for rank in range(nearness.length):
-            reached[..., rank, :, :] = rest
-            weight = torch.mul(ranked[..., rank, :, :], rest, out=weights[..., rank, :, :])
-            rest = rest - weight
+    def forward(ctx: Any, matches: Tensor, nearness: Nearness, kernels: Kernels) -> Tensor:
+        ranked = _reordered(matches, nearness.ranked)
+        weights, reached, rest = kernels.choose(ranked)
         ctx.save_for_backward(ranked, reached)
-        ctx.nearness = nearness
-        result = _reordered(weights, nearness, nearness.unranked)
-        result[..., 0, :] += rest
+        ctx.nearness, ctx.backward_of_choose = nearness, kernels.choose_backward
+        result = _reordered(weights, nearness.unranked)
+        result[:, :, :, 0] += rest
         return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        ranked, reached = ctx.saved_tensors
-        nearness = ctx.nearness
-        of_rest = gradient[..., 0, :].clone()
-        of_weights = _reordered(gradient, nearness, nearness.ranked)
-        for rank in reversed(range(nearness.length)):
-            # Keys of later ranks are reached as often as this one is missed.
-            difference = of_weights[..., rank, :, :].sub_(of_rest)
-            of_rest.addcmul_(difference, ranked[..., rank, :, :])
-            difference.mul_(reached[..., rank, :, :])
-        return _reordered(of_weights, nearness, nearness.unranked), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        of_weights = _reordered(gradient, ctx.nearness.ranked)
+        found = ctx.backward_of_choose(of_weights, gradient[:, :, :, 0], *ctx.saved_tensors)
+        return _reordered(found, ctx.nearness.unranked), None, None
 
 
-def _reordered(values: Tensor, nearness: Nearness, places: Tensor) -> Tensor:
-    flat = values.flatten(-3, -2)
-    return flat.index_select(-2, places).view(values.shape)
+def _reordered(values: Tensor, places: Tensor) -> Tensor:
+    return values.flatten(2, 3).index_select(2, places).view(values.shape)

@@ -6,7 +6,7 @@ one product of matrices for each seed, whatever the number of heads, and the bat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,9 @@ from torch.nn import functional
 
 from tpir.models.config import TransformerProgramConfig
 from tpir.training.gradient.attention import Nearness, closest, contract
+from tpir.training.gradient.kernels import PLAIN, Kernels
 from tpir.training.gradient.layout import Layout, whole
+from tpir.training.gradient.stream import Stream
 from tpir.training.gradient.tables import look_up
 
 _MASKED = -1e30
@@ -80,16 +82,26 @@ def _permitted(config: TransformerProgramConfig, tokens: Tensor) -> Tensor | Non
 class RelaxedForward:
     """The forward pass of models of some sizes; it holds no weights."""
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
+    def __init__(self, layout: Layout, device: torch.device, kernels: Kernels = PLAIN) -> None:
         self.layout, self.config, self.device = layout, layout.config, device
+        self.kernels = kernels
         self.counts = torch.arange(self.config.d_var, device=device).float().unsqueeze(-1)
         self._nearness: dict[int, Nearness] = {}
+        self._streams: dict[tuple[int, int], Stream] = {}
 
     def nearness(self, length: int) -> Nearness:
         """The order of keys in inputs of ``length`` positions."""
         if length not in self._nearness:
             self._nearness[length] = Nearness(length, self.config.context, self.device)
         return self._nearness[length]
+
+    def stream(self, seeds: int, places: int) -> Stream:
+        """A residual stream for passes of that size."""
+        if (seeds, places) not in self._streams:
+            variables = self.config.cat_variables(self.config.n_layers)
+            numbers = self.config.d_var * places
+            self._streams = {(seeds, places): Stream(seeds, variables, numbers, self.device)}
+        return self._streams[seeds, places]
 
     def __call__(self, soft: Mapping[str, Tensor], readout: Tensor, batch: Batch) -> Tensor:
         """Label logits [seed, label, position * batch], or [seed, label, batch] if pooled.
@@ -104,10 +116,9 @@ class RelaxedForward:
 
 
 class _Run:
-    """One pass: the residual stream while it grows.
+    """One pass: the categorical stream, and ``numbers`` [seed, variable, place], while they grow.
 
-    ``categorical`` [seed, variable, value * place] and ``numbers`` [seed, variable, place], places
-    being positions times batch.
+    Places are positions times batch.
     """
 
     def __init__(
@@ -115,60 +126,62 @@ class _Run:
     ) -> None:
         self.model, self.config, self.soft, self.batch = model, model.config, soft, batch
         self.seeds, self.places = seeds, batch.size * batch.length
-        self.categorical = batch.embedded.expand(seeds, -1, -1)
+        self.stream = model.stream(seeds, self.places)
+        self.stream.begin(batch.embedded)
         ones = batch.embedded.new_ones(1, 1, self.places)
         self.numbers = ones.expand(seeds, self.config.n_vars_num, -1)
+        self.predicates = self._by_layer("predicates", model.layout.heads)
+        self.tables = self._by_layer("tables", model.layout.mlps)
+
+    def _by_layer(self, name: str, count: int) -> Sequence[Tensor]:
+        return torch.split(self.soft[name], count, 1) if name in self.soft else ()
 
     def attend(self, layer: int) -> None:
         """Append the results of the heads of ``layer``."""
         heads, n_cat = self.model.layout.heads, self.config.n_heads_cat
         if not heads:
             return
-        read = torch.bmm(self.soft[f"reads.{layer}"], self.categorical)
+        read = self.stream.read(self.soft[f"reads.{layer}"])
         keys, queries, values = torch.split(read, [heads, heads, n_cat], dim=1)
-        d_var = self.config.d_var
-        relation = self._of_layer("predicates", layer, heads).reshape(-1, d_var, d_var)
+        d_var, kernels = self.config.d_var, self.model.kernels
+        relation = self.predicates[layer].reshape(-1, d_var, d_var)
         wanted = torch.bmm(relation, queries.reshape(len(relation), d_var, self.places))
-        matches = contract(self._by_position(wanted), self._by_position(keys))
+        matches = contract(self._by_position(wanted), self._by_position(keys), kernels)
         if self.batch.permitted is not None:
             matches = matches * self.batch.permitted
+        copying, counting = torch.split(matches, [n_cat, heads - n_cat], dim=1)
         if n_cat:
-            weights = closest(matches[:, :n_cat], self.model.nearness(self.batch.length))
+            weights = closest(copying, self.model.nearness(self.batch.length), kernels)
             # The copied value, [value, query], is a sum over keys.
-            copied = contract(self._by_position(values).transpose(2, 3), weights.transpose(2, 3))
-            self.categorical = torch.cat([self.categorical, copied.flatten(2)], 1)
+            read_values = self._by_position(values).transpose(2, 3)
+            self.stream.append(contract(read_values, weights.transpose(2, 3), kernels).flatten(2))
         if self.config.n_heads_num:
-            self._sum(layer, matches[:, n_cat:])
+            self._sum(layer, counting)
 
     def _sum(self, layer: int, matches: Tensor) -> None:
         summed = torch.bmm(self.soft[f"sums.{layer}"], self.numbers)
         each = summed.view(self.seeds, -1, self.batch.length, 1, self.batch.size)
-        sums = contract(each, matches.transpose(2, 3))
+        sums = contract(each, matches.transpose(2, 3), self.model.kernels)
         self.numbers = torch.cat([self.numbers, sums.flatten(2)], 1)
 
     def look_up(self, layer: int) -> None:
         """Append the results of the MLPs of ``layer``."""
         inputs = []
         if self.config.n_cat_mlps:
-            inputs.append(torch.bmm(self.soft[f"cat_inputs.{layer}"], self.categorical))
+            inputs.append(self.stream.read(self.soft[f"cat_inputs.{layer}"]))
         if self.config.n_num_mlps:
             numbers = torch.bmm(self.soft[f"num_inputs.{layer}"], self.numbers)
             inputs.append(self._as_categories(numbers))
         if not inputs:
             return
-        count = self.model.layout.mlps
         each = torch.cat(inputs, 1).view(-1, self.config.mlp_inputs, self.config.d_var, self.places)
-        tables = self._of_layer("tables", layer, count).flatten(0, 1)
-        found = look_up(each, tables).view(self.seeds, count, -1)
-        self.categorical = torch.cat([self.categorical, found], 1)
+        found = look_up(each, self.tables[layer].flatten(0, 1), self.model.kernels)
+        self.stream.append(found.view(self.seeds, self.model.layout.mlps, -1))
 
     def _as_categories(self, numbers: Tensor) -> Tensor:
         """Each number as weights of the whole numbers beside it, clipped to what a table takes."""
         clipped = numbers.clamp(0, self.config.d_var - 1).unsqueeze(2)
         return functional.relu(1 - (clipped - self.model.counts).abs()).flatten(2)
-
-    def _of_layer(self, name: str, layer: int, count: int) -> Tensor:
-        return self.soft[name][:, layer * count : (layer + 1) * count]
 
     def _by_position(self, values: Tensor) -> Tensor:
         """As [seed, head, value, position, batch]."""
@@ -177,9 +190,8 @@ class _Run:
 
     def read_out(self, readout: Tensor) -> Tensor:
         """Logits [seed, label, place], neither pooled nor masked."""
-        values = self.categorical.shape[1] * self.config.d_var
-        features = self.categorical.reshape(self.seeds, values, self.places)
-        logits = torch.bmm(readout[..., :values], features)
+        values = self.stream.length * self.config.d_var
+        logits = self.stream.read_all(readout[..., :values], self.places)
         if not self.config.num_variables(self.config.n_layers):
             return logits
         return torch.baddbmm(logits, readout[..., values:], self.numbers)

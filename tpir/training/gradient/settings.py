@@ -37,8 +37,9 @@ class GradientSettings:
 
     After each share of the steps in ``halvings`` the better half of the seeds goes on. Training
     stops once a seed's discretised model is right on ``target_accuracy`` of the labels at each
-    length (mean over lengths), in validation and in training; None never does. The rest are the
-    sizes of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary and context.
+    length (mean over lengths), in validation and in training; None never does. ``compile`` has
+    torch compile the innermost loops, which takes a minute the first time. The rest are the sizes
+    of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary and context.
 
     Raises TpirError for values out of range.
     """
@@ -70,6 +71,7 @@ class GradientSettings:
     initial_spread: float = 0.5
     initial_set_logit: float = -2.0
     device: Device = "cpu"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for names, least in ((_AT_LEAST_ONE, 1), (_NOT_NEGATIVE, 0)):

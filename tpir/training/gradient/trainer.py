@@ -12,6 +12,7 @@ from tpir.errors import TpirError
 from tpir.models.config import TransformerProgramConfig
 from tpir.training.gradient.data import Data
 from tpir.training.gradient.discrete import DiscreteForward, one_hot
+from tpir.training.gradient.kernels import PLAIN, compiled
 from tpir.training.gradient.layout import Layout, whole
 from tpir.training.gradient.relaxed import Batch, RelaxedForward, finished, relax
 from tpir.training.gradient.schedule import readout_rate, temperature
@@ -40,7 +41,8 @@ class Trainer:
     ) -> None:
         self.settings, self.data, self.seeds = settings, data.learnable(), tuple(seeds)
         self.layout, self.device = Layout(config), data.tokens.device
-        self.forward = RelaxedForward(self.layout, self.device)
+        kernels = compiled() if settings.compile else PLAIN
+        self.forward = RelaxedForward(self.layout, self.device, kernels)
         self.shares = data.weights(settings.evenness)
         self.logits, self.weights = self._initial()
         self.optimiser = self._adam()
