@@ -28,9 +28,8 @@ def train_gradient(request: Request) -> None:
         raise TpirError("--preset goes with --method reference")
     source, settings = _chosen(request)
     from tpir.training.gradient.loop import METRICS_FILE, SETTINGS_FILE, train_seeds
-    from tpir.training.gradient.tensorboard import TensorBoard
 
-    board = TensorBoard(request.out / "tensorboard") if request.tensorboard else None
+    board = _tensorboard(request)
     problem = source.problem()
     seeds = "1 seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
     say(f"training {seeds} on {problem.name}: {settings.steps} steps of {settings.batch_size}")
@@ -56,6 +55,14 @@ def train_gradient(request: Request) -> None:
     else:
         say(f"wrote {request.out / 'checkpoint.safetensors'} and {METRICS_FILE}")
         show(_told(result))
+
+
+def _tensorboard(request: Request) -> OnProgress | None:
+    if not request.tensorboard:
+        return None
+    from tpir.training.gradient.tensorboard import TensorBoard
+
+    return TensorBoard(request.out / "tensorboard")
 
 
 def _chosen(request: Request) -> tuple[ProblemSettings, GradientSettings]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tpir.errors import TpirError
+from tpir.training.gradient import tensorboard
 from tpir.training.gradient.loop import GradientProgress
 from tpir.training.gradient.record import SeedRecord
 from tpir.training.gradient.tensorboard import TensorBoard
@@ -31,15 +30,13 @@ class Writer:
 
 
 def test_the_seeds_that_go_on_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = ModuleType("torch.utils.tensorboard")
     made: list[Writer] = []
 
     def writer(folder: str) -> Writer:
         made.append(Writer(folder))
         return made[-1]
 
-    module.SummaryWriter = writer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    monkeypatch.setattr(tensorboard, "_writer", writer)
     board = TensorBoard(tmp_path)
     latest = (SeedRecord(2, 0, 0.5, 0.25, 0.75), SeedRecord(1, 1, 1.0, 0.5, 0.5))
     board(GradientProgress(2, 4, latest, (0,), {0: 0.75, 1: 0.5}, 1.0))
@@ -50,6 +47,6 @@ def test_the_seeds_that_go_on_are_written(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_where_it_is_missing_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr(tensorboard, "_writer", None)
     with pytest.raises(TpirError, match=r"^--tensorboard needs .* pip install tensorboard$"):
         TensorBoard(tmp_path)

@@ -29,17 +29,9 @@ class DiscreteForward:
         self.chosen = {
             group.name: first_argmax(parts[group.name], group.axis + 1) for group in layout.groups
         }
-        if "predicates" in parts:
-            self.matched = self._matched(parts["predicates"])
+        if self.config.predicates == "set" and "predicates" in parts:
+            self.matched = (parts["predicates"] > 0).transpose(2, 3).contiguous()
         self.nearness = Nearness(self.config.context, self.config.context, self.device)
-
-    def _matched(self, logits: Tensor) -> Tensor:
-        """Which key values match: bool [seed, layer * head, query value, key value]."""
-        if self.config.predicates == "set":
-            return (logits > 0).transpose(2, 3).contiguous()
-        wanted = self.chosen["predicates"].unsqueeze(-1)
-        shape = (*wanted.shape[:-1], self.config.d_var)
-        return torch.zeros(shape, dtype=torch.bool, device=self.device).scatter_(-1, wanted, True)
 
     def features(self, tokens: Tensor) -> Tensor:
         """What the readout reads, [seed, feature, position * batch], of ids [batch, position]."""
@@ -84,17 +76,27 @@ class DiscreteForward:
 
     def _matches(self, layer: int, keys: Tensor, queries: Tensor, tokens: Tensor) -> Tensor:
         """Bool [seed, head, query, key, batch]."""
-        heads, d_var = self.layout.heads, self.config.d_var
-        table = self.matched[:, layer * heads : (layer + 1) * heads].flatten()
-        head = torch.arange(self.seeds * heads, device=self.device).view(self.seeds, heads, 1)
-        asked = ((head * d_var + queries) * d_var).view(self.seeds, heads, *tokens.shape)
-        pairs = asked.unsqueeze(3) + keys.view(self.seeds, heads, 1, *tokens.shape)
-        matches = table[pairs]
+        heads, shape = self.layout.heads, (self.seeds, self.layout.heads, *tokens.shape)
+        own = slice(layer * heads, (layer + 1) * heads)
+        if self.config.predicates == "one":
+            wanted = self.chosen["predicates"][:, own].gather(2, queries)
+            # Small numbers are fast to compare.
+            asked, offered = (ids.to(torch.int16).view(shape) for ids in (wanted, keys))
+            matches = asked.unsqueeze(3) == offered.unsqueeze(2)
+        else:
+            matches = self._in_sets(self.matched[:, own], queries.view(shape), keys.view(shape))
         if self.config.pad_id is not None:
             matches &= tokens != self.config.pad_id
         if self.config.causal:
             matches &= matches.new_ones(len(tokens), len(tokens)).tril().unsqueeze(-1)
         return matches
+
+    def _in_sets(self, sets: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+        """Whether ``sets`` [seed, head, query value, key value] hold each key for each query."""
+        d_var = self.config.d_var
+        head = torch.arange(sets.shape[0] * sets.shape[1], device=self.device)
+        asked = (head.view(*sets.shape[:2], 1, 1) * d_var + queries) * d_var
+        return sets.flatten()[asked.unsqueeze(3) + keys.unsqueeze(2)]
 
     def _closest(self, matches: Tensor) -> Tensor:
         """Positions [seed, head, query, batch]: the key preferred of those that match, else 0."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tpir.errors import TpirError
 from tpir.training.gradient.loop import GradientProgress
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError:
+    _writer: Callable[[str], SummaryWriter] | None = None
+else:
+    _writer = SummaryWriter
 
 
 class TensorBoard:
     """Writes to ``folder``; call it with a run's progress. Raises TpirError where not installed."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise TpirError(
-                "--tensorboard needs the package tensorboard: pip install tensorboard"
-            ) from None
-        self._writer = SummaryWriter(str(folder))
+        if _writer is None:
+            raise TpirError("--tensorboard needs the package tensorboard: pip install tensorboard")
+        self._writer = _writer(str(folder))
 
     def __call__(self, progress: GradientProgress) -> None:
         """Add loss and validation accuracy of each seed that goes on."""
