@@ -22,6 +22,7 @@ from tpir.equiv.artefact import (
     transformer_artefact,
 )
 from tpir.equiv.common_space import spaces_to_check
+from tpir.equiv.effort import EXHAUSTED, Effort, Method
 from tpir.equiv.guard import verify_each as guard
 from tpir.equiv.sides import compare
 from tpir.equiv.verdict import Verdict
@@ -249,19 +250,25 @@ def check(
     right: Runnable,
     *,
     on: str | None = None,
-    limit: int = 1_000_000,
+    method: Method = "auto",
+    limit: int = EXHAUSTED,
     samples: int = 20_000,
     seed: int = 0,
+    jobs: int = 1,
+    smt_timeout: float = 60.0,
 ) -> Verdict:
     """Whether two artefacts of any kind are the same function: proved, refuted or tested.
 
-    ``on``: whose inputs, ``"a"`` or ``"b"``, where they differ. Raises TpirError.
+    ``on``: whose inputs, ``"a"`` or ``"b"``, where they differ. ``method``, ``limit``, ``samples``,
+    ``seed`` and ``jobs``: see ``tpir.equiv.sides.Effort``; ``smt_timeout`` in seconds. Raises
+    TpirError.
     """
     sides = (_artefact(left, "A"), _artefact(right, "B"))
     if on == "both":
         raise TpirError("check one space at a time: on='a', then on='b'")
     ((_, space),) = spaces_to_check(*sides, on)
-    return compare(*sides, space, limit=limit, samples=samples, seed=seed)
+    effort = Effort(method, limit, samples, seed, jobs, seconds=smt_timeout)
+    return compare(*sides, space, effort)
 
 
 def _artefact(side: Runnable, name: str) -> Artefact:

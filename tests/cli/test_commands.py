@@ -192,7 +192,7 @@ def test_check_refutes_with_a_smallest_input(cli: Cli, world: World, tmp_path: P
 
 
 def test_check_says_tested_where_it_did_not_see_all(cli: Cli, world: World) -> None:
-    few = ("--limit", "3", "--samples", "20", "--seed", "7")
+    few = ("--method", "sample", "--samples", "20", "--seed", "7")
     answer = cli("check", world.rasp, world.rasp, *few)
     assert answer.status == 0
     assert answer.out.startswith("tested (of 14 possible, 20 inputs, seed 7)")

@@ -341,7 +341,7 @@ def test_descriptions() -> None:
     ],
 )
 def test_the_automaton_is_minimal(text: str, states: int) -> None:
-    automaton = space(text, ("a", "b", "c"), 5)._automaton
+    automaton = space(text, ("a", "b", "c"), 5).automaton
     assert len(automaton.step) == states
     assert automaton.completable(5).any(axis=0).tolist() == [False] + [True] * (states - 1)
     assert len(np.unique(automaton.step, axis=1).T) == automaton.step.shape[1]

@@ -10,22 +10,30 @@ import typer
 from tpir.cli.artefacts import load
 from tpir.cli.console import show, show_json
 from tpir.cli.options import (
-    LIMIT,
     SAMPLES,
     Accepts,
+    Jobs,
     Json,
     Limit,
     MaxLength,
+    MethodName,
     Require,
+    Resume,
     Samples,
     Seed,
+    SmtTimeout,
+    SolverName,
     Strict,
     Vocab,
     check_require,
+    method_of,
     read_options,
+    solver_of,
 )
-from tpir.cli.verdicts import Effort, compare, exit_for, verdict_json
+from tpir.cli.verdicts import compare, exit_for, verdict_json
 from tpir.equiv.common_space import spaces_to_check
+from tpir.equiv.effort import EXHAUSTED, Effort
+from tpir.errors import TpirError
 
 Side = Annotated[
     Path,
@@ -42,9 +50,14 @@ def check(
             "--on", metavar="a|b|both", help="Whose inputs to compare on, where they differ."
         ),
     ] = None,
-    limit: Limit = LIMIT,
+    method: MethodName = "auto",
+    limit: Limit = EXHAUSTED,
     samples: Samples = SAMPLES,
     seed: Seed = 0,
+    jobs: Jobs = 1,
+    resume: Resume = None,
+    smt_timeout: SmtTimeout = 60.0,
+    solver: SolverName = None,
     require: Require = None,
     vocab: Vocab = None,
     max_length: MaxLength = None,
@@ -55,8 +68,9 @@ def check(
     """Compare two artefacts of any kind: proved, refuted or tested.
 
     Where there are at most --limit inputs, all are run on both sides: proved, or refuted by a
-    smallest input. From more, --samples are drawn and Hypothesis searches on: refuted by an input
-    shrunk as far as it goes, or tested. Torch models run in float64.
+    smallest input. Of more, and if both are programs, a solver is asked: proved, or refuted by a
+    shortest input. Else --samples are drawn and Hypothesis searches on: refuted by an input shrunk
+    as far as it goes, or tested. --method says which of these to do. Torch models run in float64.
 
     The inputs are those of A's declared form, else of B's; --on says whose where both declare
     one. Where the two accept different inputs, the answer says on whose it was found.
@@ -69,12 +83,25 @@ def check(
       tpir check runs/sort sort.min.rasp
       tpir check sort.min.rasp sort.py --require proved
       tpir check old.rasp new.rasp --on both --samples 100000
+      tpir check old.rasp new.rasp --method smt --smt-timeout 600 --require proved
+      tpir check runs/sort sort.py --method exhaustive --jobs 2 --resume sort.state
     """
     check_require(require)
     options = read_options(vocab, max_length, accepts, strict=strict)
     left, right = load(a, options), load(b, options)
-    effort = Effort(limit, samples, seed)
+    effort = Effort(
+        method_of(method),
+        limit,
+        samples,
+        seed,
+        jobs,
+        resume,
+        smt_timeout,
+        solver_of(solver),
+    )
     spaces = spaces_to_check(left, right, on)
+    if resume is not None and len(spaces) > 1:
+        raise TpirError("--resume takes one space at a time: say --on a or --on b")
     verdicts = [compare(left, right, space, effort) for _, space in spaces]
     if as_json:
         found = [

@@ -7,8 +7,9 @@ from pathlib import Path
 import typer
 
 from tpir.cli.console import say
-from tpir.cli.verdicts import REFUTED, Effort, compare
+from tpir.cli.verdicts import REFUTED, compare
 from tpir.equiv.artefact import program_artefact, transformer_artefact
+from tpir.equiv.effort import Effort
 from tpir.equiv.verdict import Answer
 from tpir.ir.program import Program
 from tpir.semantics.program_space import space_of

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from tpir.backends.python import emit_python
 from tpir.cli.artefacts import program_of
-from tpir.cli.verdicts import Effort, compare
+from tpir.cli.verdicts import compare
 from tpir.equiv.artefact import (
     Artefact,
     ReadOptions,
     load_artefact,
 )
+from tpir.equiv.effort import Effort
 from tpir.equiv.verdict import Answer, Verdict
 from tpir.files import check_writable, write_atomic
 from tpir.ir.program import Program

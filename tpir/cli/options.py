@@ -9,6 +9,8 @@ import typer
 
 from tpir.cli.console import say
 from tpir.equiv.artefact import ReadOptions
+from tpir.equiv.effort import METHODS, Method
+from tpir.equiv.smt.solvers import Solver
 from tpir.errors import TpirError
 from tpir.files import json_value, read_text
 from tpir.ir.values import Value
@@ -77,6 +79,41 @@ Require = Annotated[
     ),
 ]
 
+MethodName = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="auto|exhaustive|smt|sample",
+        help="Run every input, ask a solver, draw inputs, or what fits.",
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", metavar="N", help="Processes that run inputs; -1 for all cores."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="STATE",
+        help="Keep in this file how far all inputs have been run, and go on from there.",
+    ),
+]
+SmtTimeout = Annotated[
+    float,
+    typer.Option(
+        "--smt-timeout", metavar="SECONDS", min=0, help="How long a solver may take in all."
+    ),
+]
+SolverName = Annotated[
+    str | None,
+    typer.Option(
+        "--solver",
+        metavar="z3|bitwuzla|both",
+        help="Which solver is asked; both have to agree. Default: the fastest there is.",
+    ),
+]
+
 LIMIT, SAMPLES = 1_000_000, 20_000
 
 
@@ -94,6 +131,21 @@ def read_options(
     """
     vocabulary, file = _vocabulary(vocab)
     return ReadOptions(vocabulary, file, max_length, accepts, output, strict, say)
+
+
+def method_of(name: str) -> Method:
+    """What ``--method`` names. Raises TpirError."""
+    for method in METHODS:
+        if name == method:
+            return method
+    raise TpirError(f"--method {name}: choose {', '.join(METHODS[:-1])} or {METHODS[-1]}")
+
+
+def solver_of(name: str | None) -> Solver | None:
+    """What ``--solver`` names. Raises TpirError."""
+    if name is None or name in {solver.value for solver in Solver}:
+        return None if name is None else Solver(name)
+    raise TpirError(f"--solver {name}: choose z3, bitwuzla or both")
 
 
 def check_require(require: str | None) -> None:

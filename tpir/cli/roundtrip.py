@@ -29,8 +29,9 @@ from tpir.cli.options import (
     check_require,
     read_options,
 )
-from tpir.cli.verdicts import REFUTED, Effort, exit_for, verdict_json
+from tpir.cli.verdicts import REFUTED, exit_for, verdict_json
 from tpir.equiv.artefact import name_of
+from tpir.equiv.effort import Effort
 
 
 def roundtrip(
@@ -69,7 +70,8 @@ def roundtrip(
     """
     check_require(require)
     source = load(checkpoint, read_options(vocab, max_length, accepts))
-    loop = Loop(source, out, name_of(checkpoint), number, Effort(limit, samples, seed), force)
+    effort = Effort(limit=limit, samples=samples, seed=seed)
+    loop = Loop(source, out, name_of(checkpoint), number, effort, force)
     arrows = []
     for arrow in loop.run():
         say(f"{arrow.name}: {arrow.word} ({arrow.seconds:.1f} s)")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import typer
 
 from tpir.cli.console import progress
 from tpir.cli.inputs import as_json
 from tpir.equiv.artefact import Artefact
+from tpir.equiv.effort import Effort
 from tpir.equiv.verdict import Answer, Verdict
 from tpir.semantics.space import InputSpace
 
@@ -17,29 +17,12 @@ DONE, REFUTED, WRONG, NOT_PROVED = 0, 1, 2, 3
 """Exit statuses."""
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How hard to look; see ``tpir.equiv.check.check``."""
-
-    limit: int
-    samples: int
-    seed: int
-
-
 def compare(left: Artefact, right: Artefact, space: InputSpace, effort: Effort) -> Verdict:
     """Check two artefacts on a space, with a progress bar. Raises TpirError."""
     from tpir.equiv import sides  # brings Hypothesis, which commands that run need not load
 
     with progress("checking") as advance:
-        return sides.compare(
-            left,
-            right,
-            space,
-            limit=effort.limit,
-            samples=effort.samples,
-            seed=effort.seed,
-            on_progress=advance,
-        )
+        return sides.compare(left, right, space, effort, on_progress=advance)
 
 
 def verdict_json(verdict: Verdict) -> dict[str, object]:
@@ -52,6 +35,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "seed": verdict.seed,
         "float32_differences": verdict.float32_differences,
         "approximate": list(verdict.approximate),
+        "remark": verdict.remark,
         "counterexample": None
         if example is None
         else {

@@ -12,18 +12,17 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import NoSuchExample
 from numpy.typing import NDArray
 
-from tpir.equiv.compare import differences
-from tpir.equiv.runners import ProgramRunner, Recoded, Runner
+from tpir.equiv.exhaustion import BATCH, Done, exhaust
+from tpir.equiv.pair import Codes, Pair
+from tpir.equiv.runners import ProgramRunner, Runner
 from tpir.equiv.shrink import shrink
-from tpir.equiv.verdict import Answer, Counterexample, Verdict
+from tpir.equiv.verdict import Answer, Verdict
 from tpir.ir.program import Program
 from tpir.ir.values import Value
 from tpir.semantics.space import InputSpace
 from tpir.semantics.strategies import inputs
 
-BATCH = 2**15
 Progress = Callable[[int, int], None]
-Codes = tuple[int, ...]
 
 
 def check_programs(
@@ -35,7 +34,7 @@ def check_programs(
     samples: int = 20_000,
     seed: int = 0,
 ) -> Verdict:
-    """Compare two programs; see ``check``."""
+    """Compare two programs by running them; see ``check``."""
     sides = (ProgramRunner(left), ProgramRunner(right))
     return check(*sides, space, limit=limit, samples=samples, seed=seed)
 
@@ -57,31 +56,57 @@ def check(
     inputs are drawn, lengths evenly, and Hypothesis searches on: ``refuted`` by an input shrunk as
     far as it goes, or ``tested``.
     """
-    pair = _Pair(left, right, space)
-    total = space.count()
-    exhaustive = total <= limit
-    batches = _all(space) if exhaustive else _drawn(space, samples, seed)
+    pair = Pair(left, right, space)
+    if space.count() <= limit:
+        done = exhaust(lambda: (_Kept(left), _Kept(right)), space, on_progress=on_progress)
+        return by_exhaustion(pair, done)
+    return by_samples(pair, space, samples, seed, on_progress)
+
+
+def by_exhaustion(pair: Pair, done: Done) -> Verdict:
+    """The verdict when all inputs have been run."""
+    if done.difference is not None:
+        return pair.refuted(done.difference, done.inputs, "shortest inputs first", None)
+    method = "by exhaustion"
+    return Verdict(Answer.PROVED, done.inputs, method, None, None, done.float32, done.approximate)
+
+
+def by_samples(
+    pair: Pair,
+    space: InputSpace,
+    samples: int,
+    seed: int,
+    on_progress: Progress | None = None,
+) -> Verdict:
+    """Run drawn inputs and let Hypothesis search on: refuted or tested."""
     done = 0
-    for batch in batches:
+    for batch in _drawn(space, samples, seed):
         found = pair.first_difference(batch)
         done += batch.shape[1]
         if on_progress is not None:
-            on_progress(done, total if exhaustive else samples)
+            on_progress(done, samples)
         if found is not None:
-            smallest = found if exhaustive else shrink(found, space, pair.differ_each)
-            return pair.refuted(smallest, done, exhaustive, seed)
-    if exhaustive:
-        return pair.agreed(Answer.PROVED, done, "by exhaustion", None)
+            smallest = shrink(found, space, pair.differ_each)
+            return pair.refuted(smallest, done, "shrunk", seed)
     searched = _search(pair, space, seed)
     if searched is not None:
-        return pair.refuted(shrink(searched, space, pair.differ_each), done, exhaustive, seed)
+        smallest = shrink(searched, space, pair.differ_each)
+        return pair.refuted(smallest, done, "shrunk", seed)
+    total = space.count()
     possible = f"of {total:.3g} possible" if total > 10**9 else f"of {total:,} possible"
     return pair.agreed(Answer.TESTED, done, possible, seed)
 
 
-def _all(space: InputSpace) -> Iterator[NDArray[np.int64]]:
-    for _, batch in space.batches(BATCH):
-        yield batch
+class _Kept:
+    """A runner that whoever made it closes."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.vocabulary = runner.vocabulary
+        self.run_batch = runner.run_batch
+        self.float32_differences = runner.float32_differences
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def _drawn(space: InputSpace, samples: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -96,7 +121,7 @@ def _drawn(space: InputSpace, samples: int, seed: int) -> Iterator[NDArray[np.in
             yield np.stack(rows[k : k + BATCH], axis=1)
 
 
-def _search(pair: _Pair, space: InputSpace, seed: int) -> Codes | None:
+def _search(pair: Pair, space: InputSpace, seed: int) -> Codes | None:
     """Let Hypothesis look for a difference, one input at a time, and shrink what it finds."""
 
     def differs(tokens: list[Value]) -> bool:
@@ -118,53 +143,3 @@ def _search(pair: _Pair, space: InputSpace, seed: int) -> Codes | None:
     finally:
         set_hypothesis_home_dir(None)
     return tuple(space.encode(found).tolist())
-
-
-class _Pair:
-    """Both sides over the space's vocabulary."""
-
-    def __init__(self, left: Runner, right: Runner, space: InputSpace) -> None:
-        self._sides = (left, right)
-        self._space = space
-        self._left = Recoded(left, space.vocabulary)
-        self._right = Recoded(right, space.vocabulary)
-        self._approximate: frozenset[str] = frozenset()
-
-    def _differences(self, batch: NDArray[np.int64]) -> NDArray[np.bool_]:
-        left, right = self._left.run_batch(batch), self._right.run_batch(batch)
-        self._approximate = left.approximate | right.approximate
-        return differences(left, right)
-
-    def first_difference(self, batch: NDArray[np.int64]) -> Codes | None:
-        differ = self._differences(batch)
-        if not differ.any():
-            return None
-        return tuple(batch[:, int(differ.argmax())].tolist())
-
-    def differ_each(self, inputs: list[Codes]) -> list[bool]:
-        """For inputs of one length, whether the sides differ on each."""
-        batch = np.array(inputs, dtype=np.int64).T
-        found: list[bool] = self._differences(batch).tolist()
-        return found
-
-    def agreed(self, answer: Answer, done: int, method: str, seed: int | None) -> Verdict:
-        counts, approximate = self._float32_differences(), tuple(sorted(self._approximate))
-        return Verdict(answer, done, method, seed, None, counts, approximate)
-
-    def refuted(self, codes: Codes, done: int, exhaustive: bool, seed: int) -> Verdict:
-        batch = np.array([codes], dtype=np.int64).T
-        example = Counterexample(
-            tuple(self._space.decode(codes)),
-            self._left.run_batch(batch).outcomes()[0],
-            self._right.run_batch(batch).outcomes()[0],
-        )
-        method = "shortest inputs first" if exhaustive else "shrunk"
-        approximate = tuple(sorted(self._approximate))
-        drawn = None if exhaustive else seed
-        return Verdict(Answer.REFUTED, done, method, drawn, example, approximate=approximate)
-
-    def _float32_differences(self) -> dict[str, int]:
-        counts = {
-            name: side.float32_differences() for name, side in zip("AB", self._sides, strict=True)
-        }
-        return {name: count for name, count in counts.items() if count is not None}

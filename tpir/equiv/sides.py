@@ -2,49 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tpir.equiv.artefact import Artefact
-from tpir.equiv.check import check
-from tpir.equiv.verdict import Verdict
+from tpir.equiv.check import by_exhaustion, by_samples
+from tpir.equiv.effort import Effort
+from tpir.equiv.exhaustion import State, exhaust
+from tpir.equiv.pair import Pair
+from tpir.equiv.shrink import shrink
+from tpir.equiv.smt.proof import Proof, prove_programs
+from tpir.equiv.smt.solvers import installed_solvers
+from tpir.equiv.sources import Sides, Source
+from tpir.equiv.verdict import Answer, Verdict
 from tpir.errors import TpirError
 from tpir.ir.values import show_value, value_key
 from tpir.semantics.space import InputSpace
+
+DEFAULT_EFFORT = Effort()
 
 
 def compare(
     left: Artefact,
     right: Artefact,
     space: InputSpace,
+    effort: Effort = DEFAULT_EFFORT,
     *,
-    limit: int = 1_000_000,
-    samples: int = 20_000,
-    seed: int = 0,
+    witness: Mapping[str, str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Verdict:
-    """Check two artefacts on a space; see ``check``.
+    """Check two artefacts on a space. ``witness``: see ``tpir.equiv.smt.proof``.
 
-    Raises TpirError if one side does not know a token or take a length of the space.
+    Raises TpirError if one side does not know a token or take a length of the space, and where a
+    solver is asked for that is not installed or sides that are not programs.
     """
     for side in (left, right):
         _expect_to_take(side, space)
-    first = left.runner()
+    total = space.count()
+    remark = None
+    if effort.method == "smt" or (effort.method == "auto" and total > effort.limit):
+        proof = _proof(left, right, space, effort, witness)
+        if proof is not None:
+            if proof.equal or proof.codes is not None:
+                return _by_proof(left, right, space, proof)
+            remark = proof.reason
+    sides = Sides(Source.of(left), Source.of(right))
+    if effort.method == "exhaustive" or (effort.method == "auto" and total <= effort.limit):
+        return _by_exhaustion(sides, space, effort, on_progress)
+    first, second = sides()
     try:
-        second = right.runner()
-        try:
-            return check(
-                first,
-                second,
-                space,
-                limit=limit,
-                samples=samples,
-                seed=seed,
-                on_progress=on_progress,
-            )
-        finally:
-            second.close()
+        pair = Pair(first, second, space)
+        found = by_samples(pair, space, effort.samples, effort.seed, on_progress)
+        return replace(found, remark=remark)
     finally:
         first.close()
+        second.close()
+
+
+def _proof(
+    left: Artefact,
+    right: Artefact,
+    space: InputSpace,
+    effort: Effort,
+    witness: Mapping[str, str] | None,
+) -> Proof | None:
+    """What a solver says; None where ``auto`` has none to ask."""
+    programs = (left.program, right.program)
+    if programs[0] is None or programs[1] is None:
+        if effort.method == "auto":
+            return None
+        other = left if left.program is None else right
+        raise TpirError(f"{other.path} is no program: a solver is asked about programs only")
+    if effort.method == "auto" and effort.solver is None and not installed_solvers():
+        return None
+    return prove_programs(
+        programs[0],
+        programs[1],
+        space,
+        seconds=effort.seconds,
+        solver=effort.solver,
+        witness=witness,
+        seed=effort.seed,
+    )
+
+
+def _by_proof(left: Artefact, right: Artefact, space: InputSpace, proof: Proof) -> Verdict:
+    """The verdict of a solver; a counterexample has been run on both sides."""
+    if proof.equal:
+        method = f"by SMT with {proof.solver.value}, {proof.paired} of {proof.nodes} nodes paired"
+        return Verdict(Answer.PROVED, space.count(), method)
+    assert proof.codes is not None
+    first, second = left.runner(), right.runner()
+    try:
+        pair = Pair(first, second, space)
+        codes, method = proof.codes, "shortest by SMT"
+        if not proof.shortest:
+            codes, method = shrink(codes, space, pair.differ_each), "shrunk"
+        return pair.refuted(codes, 1, method, None)
+    finally:
+        first.close()
+        second.close()
+
+
+def _by_exhaustion(
+    sides: Sides,
+    space: InputSpace,
+    effort: Effort,
+    on_progress: Callable[[int, int], None] | None,
+) -> Verdict:
+    state = None
+    if effort.state is not None:
+        state = State(effort.state, _name(sides, space))
+    done = exhaust(sides, space, jobs=effort.jobs, state=state, on_progress=on_progress)
+    first, second = sides()
+    try:
+        return by_exhaustion(Pair(first, second, space), done)
+    finally:
+        first.close()
+        second.close()
+
+
+def _name(sides: Sides, space: InputSpace) -> str:
+    """What a check is of: both sides, and the space."""
+    what = (sides.left.name, sides.right.name, space.vocabulary, space.context, str(space.form))
+    return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
 def _expect_to_take(side: Artefact, space: InputSpace) -> None:

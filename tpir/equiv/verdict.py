@@ -36,11 +36,13 @@ class Counterexample:
 class Verdict:
     """The answer of a check and what it rests on.
 
-    ``inputs`` is how many inputs were run on both sides; ``seed`` is set where they were drawn.
+    ``inputs`` is how many inputs it is about: those that were run on both sides, or all of the
+    space where a solver proved it. ``seed`` is set where they were drawn.
     ``float32_differences`` counts, for each side that is a torch model, the inputs on which its
     float32 run differs from the float64 run that the verdict is about; empty for other sides.
     ``approximate`` names the outputs of a Transformer that are numbers: they were compared up to
-    ``tpir.semantics.approximate.TOLERANCE``, all others exactly.
+    ``tpir.semantics.approximate.TOLERANCE``, all others exactly. ``remark``: what a solver that was
+    asked first came to, where it could not say.
     """
 
     answer: Answer
@@ -50,15 +52,19 @@ class Verdict:
     counterexample: Counterexample | None = None
     float32_differences: dict[str, int] = field(default_factory=dict)
     approximate: tuple[str, ...] = ()
+    remark: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.answer.value} ({self.method}, {self.inputs:,} inputs"
+        many = f"{self.inputs:,}" if self.inputs < 10**15 else f"{self.inputs:.3g}"
+        text = f"{self.answer.value} ({self.method}, {many} inputs"
         text += f", seed {self.seed})" if self.seed is not None else ")"
         if self.approximate:
             names = ", ".join(self.approximate)
             text += f"; numbers of {names} compared to within {TOLERANCE:g}, relative above 1"
         for side, count in self.float32_differences.items():
             text += f"; float32 run of {side} differs on {count:,}"
+        if self.remark is not None:
+            text += f"; {self.remark}"
         if self.counterexample is not None:
             text += f"\ncounterexample: {self.counterexample}"
         return text

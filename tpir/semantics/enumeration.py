@@ -7,7 +7,6 @@ sequences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -29,11 +28,6 @@ class Ranking:
         # so far that the difference shows.
         self._most = 2**62 // len(automaton.class_of)
         self._counts = [automaton.accepting.astype(np.int64)]
-
-    def batches(self, length: int, total: int, size: int) -> Iterator[Indices]:
-        """The ``total`` accepted sequences of one length, at most ``size`` at a time."""
-        for first in range(0, total, size):
-            yield self.unrank(length, np.arange(first, min(first + size, total), dtype=np.int64))
 
     def unrank(self, length: int, ranks: NDArray[np.int64]) -> Indices:
         """The sequences with these ranks: (length, batch)."""

@@ -88,6 +88,25 @@ def reachable_facts(program: Program, space: InputSpace) -> Facts:
     return facts
 
 
+def reachable_cells(program: Program, space: InputSpace, length: int) -> dict[Node, Bools]:
+    """For each tracked sequence its cells on the inputs of one length: [i, t, v].
+
+    The axis of tokens has size 1 where the program is too large to keep tokens apart. Empty where
+    it is too large altogether.
+    """
+    tracked = {node: _tracked_size(node) for node in program.live}
+    widest = max((size for size in tracked.values() if size is not None), default=1)
+    if widest * program.context**2 > MAX_CELLS:
+        return {}
+    by_token = len(program.vocabulary) * widest * program.context**2 <= MAX_CELLS
+    possible = np.zeros((length, len(program.vocabulary)), dtype=np.bool_)
+    for position, found in enumerate(space.possible_tokens()[length]):
+        possible[position, list(found)] = True
+    walk = _OneLength(program, Facts(), tracked, _kernels(program), possible, by_token)
+    walk.run()
+    return {node: cells for node, cells in walk.cells.items() if cells is not None}
+
+
 def _tracked_size(node: Node) -> int | None:
     size = None if isinstance(node.type, Selector | Pooled) else size_of(node.type)
     return size if size is not None and size <= MAX_VALUES else None

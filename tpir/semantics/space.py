@@ -54,7 +54,7 @@ class InputSpace:
 
     def lengths(self) -> tuple[int, ...]:
         """The lengths that inputs can have, ascending."""
-        possible = self._completable[1:, self._automaton.start]
+        possible = self._completable[1:, self.automaton.start]
         return tuple((np.flatnonzero(possible) + 1).tolist())
 
     def count(self) -> int:
@@ -103,9 +103,21 @@ class InputSpace:
         """
         if size < 1:
             raise ValueError(f"batches of {size} inputs are not possible")
-        for length, total in self._counts.items():
-            for batch in self._ranking.batches(length, total, size):
+        for length in self._counts:
+            for batch in self.of_length(length, size):
                 yield length, batch
+
+    def of_length(
+        self, length: int, size: int, first: int = 0, last: int | None = None
+    ) -> Iterator[Indices]:
+        """The inputs of one length in lexicographic order, at most ``size`` at a time.
+
+        ``first`` and ``last`` bound which ones: their numbers from 0, the last not included.
+        """
+        most = self._counts[length] if last is None else last
+        for start in range(first, most, size):
+            ranks = np.arange(start, min(start + size, most), dtype=np.int64)
+            yield self._ranking.unrank(length, ranks)
 
     def sample(
         self,
@@ -133,7 +145,7 @@ class InputSpace:
 
     def possible_tokens(self) -> dict[int, list[frozenset[int]]]:
         """For each length and position, the vocabulary indices that occur there in some input."""
-        automaton = self._automaton
+        automaton = self.automaton
         members = [np.flatnonzero(automaton.class_of == c) for c in range(automaton.step.shape[1])]
         known: dict[bytes, frozenset[int]] = {}
 
@@ -154,11 +166,11 @@ class InputSpace:
 
     def choices(self, tokens: Sequence[int], length: int) -> list[int]:
         """The tokens that can follow ``tokens`` in an input of ``length``; indices, ascending."""
-        state = self._automaton.start
+        state = self.automaton.start
         for token in tokens:
-            state = int(self._automaton.step[state, self._automaton.class_of[token]])
+            state = int(self.automaton.step[state, self.automaton.class_of[token]])
         completable = self._completable[length - len(tokens) - 1]
-        return np.flatnonzero(completable[self._automaton.step_tokens(state)]).tolist()
+        return np.flatnonzero(completable[self.automaton.step_tokens(state)]).tolist()
 
     def describe(self) -> str:
         """One line for people: how many inputs, how long, over what, of which form."""
@@ -189,14 +201,15 @@ class InputSpace:
         return {value_key(token): index for index, token in enumerate(self.vocabulary)}
 
     @cached_property
-    def _automaton(self) -> Automaton:
+    def automaton(self) -> Automaton:
+        """What accepts the inputs, up to the context."""
         if self.form is None:
             return any_sequence(len(self.vocabulary))
         return compile_form(self.form, self._keys, self.context)
 
     @cached_property
     def _completable(self) -> NDArray[np.bool_]:
-        return self._automaton.completable(self.context)
+        return self.automaton.completable(self.context)
 
     @cached_property
     def _completable_within(self) -> NDArray[np.bool_]:
@@ -205,29 +218,29 @@ class InputSpace:
 
     @cached_property
     def _counts(self) -> dict[int, int]:
-        counts = self._automaton.counts(self.context)
+        counts = self.automaton.counts(self.context)
         return {length: counts[length] for length in self.lengths()}
 
     @cached_property
     def _ranking(self) -> Ranking:
-        return Ranking(self._automaton)
+        return Ranking(self.automaton)
 
     @cached_property
     def _sampler(self) -> Sampler:
-        return Sampler(self._automaton, self.lengths()[-1])
+        return Sampler(self.automaton, self.lengths()[-1])
 
     @cached_property
     def _reached(self) -> list[NDArray[np.int64]]:
         """For each position of the context, the living states that can be reached before it."""
-        reached = [np.array([self._automaton.start])]
+        reached = [np.array([self.automaton.start])]
         for _ in range(self.context - 1):
-            following = np.unique(self._automaton.step[reached[-1]])
+            following = np.unique(self.automaton.step[reached[-1]])
             reached.append(following[following != DEAD].astype(np.int64))
         return reached
 
     def _departure(self, indices: Sequence[int]) -> str | None:
         """Where a sequence first stops being the beginning of an input, or stops short of one."""
-        automaton, state = self._automaton, self._automaton.start
+        automaton, state = self.automaton, self.automaton.start
         for position, index in enumerate(indices):
             within = self._completable_within[self.context - position - 1]
             following = int(automaton.step[state, automaton.class_of[index]])
@@ -245,8 +258,8 @@ class InputSpace:
     def _expected(self, state: int, position: int) -> str:
         """The tokens that can stand at a position, in words."""
         within = self._completable_within[self.context - position - 1]
-        tokens = np.flatnonzero(within[self._automaton.step_tokens(state)]).tolist()
-        ends = ["its end"] if position > 0 and self._automaton.accepting[state] else []
+        tokens = np.flatnonzero(within[self.automaton.step_tokens(state)]).tolist()
+        ends = ["its end"] if position > 0 and self.automaton.accepting[state] else []
         words = [show_value(self.vocabulary[token]) for token in tokens[:_SHOWN_TOKENS]] + ends
         if len(tokens) > _SHOWN_TOKENS:
             words = [*words[:_SHOWN_TOKENS], f"{len(tokens) - _SHOWN_TOKENS} other tokens", *ends]
@@ -259,7 +272,7 @@ def _same_language(left: InputSpace, right: InputSpace) -> bool:
     A walk over pairs of states; each pair needs to be met only once, when most tokens are left to
     come.
     """
-    a, b = left._automaton, right._automaton
+    a, b = left.automaton, right.automaton
     order = [right._keys[key] for key in left._keys]
     pairs_of_classes = np.unique(np.stack([a.class_of, b.class_of[order]]), axis=1)
     frontier = np.array([[a.start], [b.start]])

@@ -1,0 +1,1 @@
+"""The symbolic prover: programs as circuits over all inputs of one length, for SAT and SMT."""
