@@ -31,9 +31,11 @@ from tpir.cli.options import (
     solver_of,
 )
 from tpir.cli.verdicts import compare, exit_for, verdict_json
+from tpir.equiv.artefact import Artefact
 from tpir.equiv.common_space import spaces_to_check
 from tpir.equiv.effort import EXHAUSTED, Effort
 from tpir.errors import TpirError
+from tpir.files import read_text
 
 Side = Annotated[
     Path,
@@ -58,6 +60,14 @@ def check(
     resume: Resume = None,
     smt_timeout: SmtTimeout = 60.0,
     solver: SolverName = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="Check anew what this certificate says.",
+        ),
+    ] = None,
     require: Require = None,
     vocab: Vocab = None,
     max_length: MaxLength = None,
@@ -74,6 +84,9 @@ def check(
 
     The inputs are those of A's declared form, else of B's; --on says whose where both declare
     one. Where the two accept different inputs, the answer says on whose it was found.
+
+    With --certificate only what that file claims is checked, by running all inputs or asking a
+    solver once more; it is an error (2) where it is about others, and 3 where it cannot be proved.
 
     Exit status: 0 proved or tested, 1 refuted, 2 error, 3 tested where --require proved.
 
@@ -99,6 +112,9 @@ def check(
         smt_timeout,
         solver_of(solver),
     )
+    if certificate is not None:
+        _certified(certificate, left, right, effort, as_json, on)
+        return
     spaces = spaces_to_check(left, right, on)
     if resume is not None and len(spaces) > 1:
         raise TpirError("--resume takes one space at a time: say --on a or --on b")
@@ -113,3 +129,18 @@ def check(
         for verdict, (whose, _) in zip(verdicts, spaces, strict=True):
             show(str(verdict) if whose == "both" else f"{whose.upper()}'s inputs: {verdict}")
     exit_for([verdict.answer for verdict in verdicts], require)
+
+
+def _certified(
+    path: Path, left: Artefact, right: Artefact, effort: Effort, as_json: bool, on: str | None
+) -> None:
+    from tpir.equiv.certificate import check_certificate  # brings Hypothesis
+
+    if on is not None:
+        raise TpirError("a certificate says which inputs it is about: leave out --on")
+    verdict = check_certificate(read_text(path), left, right, effort)
+    if as_json:
+        show_json(verdict_json(verdict))
+    else:
+        show(f"certificate: {verdict}")
+    exit_for([verdict.answer], "proved")

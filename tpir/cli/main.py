@@ -26,6 +26,7 @@ COMMANDS = {
     "generate": "generate:generate",
     "repl": "repl:repl",
     "check": "check:check",
+    "prove": "prove:prove",
     "roundtrip": "roundtrip:roundtrip",
     "eval": "eval:eval_",
     "show": "show:show_",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +27,9 @@ from tpir.cli.options import (
     Vocab,
     read_options,
 )
-from tpir.cli.verdicts import REFUTED
+from tpir.cli.verdicts import REFUTED, compare, exit_for
+from tpir.equiv.artefact import program_artefact
+from tpir.equiv.effort import Effort
 from tpir.equiv.verdict import GuiltyPass, Verdict
 from tpir.errors import TpirError
 from tpir.files import check_writable
@@ -68,6 +71,14 @@ def opt(
     verify_each: Annotated[
         bool, typer.Option("--verify-each", help="Check the program before and after every pass.")
     ] = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="Prove that the result means the same, and write down how.",
+        ),
+    ] = None,
     limit: Limit = LIMIT,
     samples: Samples = SAMPLES,
     seed: Seed = 0,
@@ -82,7 +93,9 @@ def opt(
 
     The program goes to -o or standard output, everything else to standard error. With --verify-each
     a pass that changes the meaning is named, with a smallest input that shows it; nothing is
-    written, and the exit status is 1.
+    written, and the exit status is 1. With --certificate the result is proved equal to the program,
+    on every input; where it is not, nothing is written, and the exit status is 3. `tpir check
+    --certificate` checks it anew.
 
     Examples:
 
@@ -103,6 +116,8 @@ def opt(
     except GuiltyPass as guilty:
         say(str(guilty))
         raise typer.Exit(REFUTED) from None
+    if certificate is not None:
+        certify(certificate, program, result.program, Effort(samples=samples, seed=seed), force)
     if explain:
         for name, note in result.notes:
             say(f"{name}: {note}")
@@ -133,6 +148,18 @@ def verifier(limit: int, samples: int, seed: int) -> AfterEach:
         say(f"{name}: {verdict}")
 
     return verify_each(limit=limit, samples=samples, seed=seed, on_verdict=told)
+
+
+def certify(path: Path, before: Program, after: Program, effort: Effort, force: bool) -> None:
+    """Prove two programs equal and write the certificate; exit where that is not possible."""
+    from tpir.equiv.certificate import certificate  # brings Hypothesis, as the verifier does
+
+    check_writable(path, force=force)
+    left, right = (program_artefact(p, Path(p.name)) for p in (before, after))
+    verdict = compare(left, right, left.space, effort)
+    say(str(verdict))
+    exit_for([verdict.answer], "proved")
+    write(path, certificate(left, right, left.space, verdict), force=force)
 
 
 def statistics_table(result: PipelineResult) -> Table:

@@ -22,9 +22,9 @@ class Effort:
 
     ``auto`` runs every input where there are at most ``limit``, else asks a solver for ``seconds``
     where both sides are programs, else draws ``samples`` inputs by ``seed``. ``exhaustive`` runs
-    every input however many, ``smt`` asks the solver even where there are few, ``sample`` draws. ``jobs`` processes
-    run inputs; ``state`` is a file that says how far they have come. ``solver`` None: the fastest
-    one that is installed.
+    every input however many, ``smt`` asks the solver even where there are few, ``sample`` draws.
+    ``jobs`` processes run inputs; ``state`` is a file that says how far they have come. ``solver``
+    None: the fastest one that is installed.
     """
 
     method: Method = "auto"

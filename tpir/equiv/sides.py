@@ -91,7 +91,13 @@ def _by_proof(left: Artefact, right: Artefact, space: InputSpace, proof: Proof) 
     """The verdict of a solver; a counterexample has been run on both sides."""
     if proof.equal:
         method = f"by SMT with {proof.solver.value}, {proof.paired} of {proof.nodes} nodes paired"
-        return Verdict(Answer.PROVED, space.count(), method)
+        return Verdict(
+            Answer.PROVED,
+            space.count(),
+            method,
+            solver=proof.solver.value,
+            witness=dict(proof.pairs),
+        )
     assert proof.codes is not None
     first, second = left.runner(), right.runner()
     try:

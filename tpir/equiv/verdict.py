@@ -42,7 +42,8 @@ class Verdict:
     float32 run differs from the float64 run that the verdict is about; empty for other sides.
     ``approximate`` names the outputs of a Transformer that are numbers: they were compared up to
     ``tpir.semantics.approximate.TOLERANCE``, all others exactly. ``remark``: what a solver that was
-    asked first came to, where it could not say.
+    asked first came to, where it could not say. ``solver``: which one proved it, and ``witness``
+    by which pairs: from names of nodes of B to those of A that they stand for.
     """
 
     answer: Answer
@@ -53,6 +54,8 @@ class Verdict:
     float32_differences: dict[str, int] = field(default_factory=dict)
     approximate: tuple[str, ...] = ()
     remark: str | None = None
+    solver: str | None = None
+    witness: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         many = f"{self.inputs:,}" if self.inputs < 10**15 else f"{self.inputs:.3g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,15 @@ class Frame:
                         following.setdefault(to, []).append(circuit.both(literal, token))
             states = {to: circuit.any(cases) for to, cases in following.items()}
         return circuit.any(states.values())
+
+    def varied(self, position: int) -> Frame:
+        """The same inputs with any token at one position; for nodes that are not cut."""
+        other = copy(self)
+        other.tokens = list(self.tokens)
+        values = [self.space.vocabulary[code] for code in self._codes[position]]
+        other.tokens[position], _ = self._variable(values)
+        other.form = other._accepted()
+        return other
 
     def cuttable(self, node: Node) -> bool:
         """Whether a variable can stand for a node."""

@@ -32,7 +32,8 @@ class Proof:
 
     ``equal``: over every input of the space. ``codes``: an input on which the programs differ, as
     indices of the space's vocabulary; ``shortest`` if all shorter ones are known not to. Neither:
-    ``reason`` says why. ``proved_lengths``: where equality is settled.
+    ``reason`` says why. ``proved_lengths``: where equality is settled. ``pairs``: names of nodes of
+    the right program, and of the node of the left that each was proved to be a function of.
     """
 
     equal: bool
@@ -43,6 +44,7 @@ class Proof:
     proved_lengths: tuple[int, ...] = ()
     nodes: int = 0
     paired: int = 0
+    pairs: tuple[tuple[str, str], ...] = ()
     questions: int = 0
     largest: int = 0
     deepened: int = 0
@@ -174,10 +176,17 @@ def _proof(
         proved_lengths=proved,
         nodes=len(work.right.live),
         paired=paired,
+        pairs=_names(work),
         questions=work.oracle.asked,
         largest=work.oracle.largest,
         deepened=work.cones.deepened,
     )
+
+
+def _names(work: _Work) -> tuple[tuple[str, str], ...]:
+    left, merges = set(work.left.live), work.cones.merges
+    found = ((node, merges[node].of) for node in work.right.live if node in merges)
+    return tuple((node.name, of.name) for node, of in found if of in left)
 
 
 EXHAUSTED = 200_000
