@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpir.ir.builder import Builder
 from tpir.ir.functions import Table
@@ -38,18 +39,24 @@ def tables_of(program: Program) -> list[Node]:
     ]
 
 
-def reached_rows(program: Program, node: Node, samples: int, seed: int) -> set[int]:
-    """Rows of a table that drawn inputs reach."""
-    interpreter, found = Interpreter(program), set[int]()
+def reached_rows(program: Program, samples: int, seed: int) -> dict[Node, set[int]]:
+    """For each of ``tables_of`` the rows that drawn inputs reach."""
+    interpreter = Interpreter(program)
+    tables = tables_of(program)
+    found: dict[Node, set[int]] = {node: set() for node in tables}
+    by_length: dict[int, list[NDArray[np.int64]]] = {}
     for codes in space_of(program).sample(samples, np.random.default_rng(seed), by="length"):
-        states, _ = interpreter.states(codes[:, None])
-        row = np.zeros((len(codes), 1), dtype=np.int64)
-        assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
-        for operand, domain in zip(node.operands, node.op.function.domains, strict=True):
-            column = states[operand]
-            assert isinstance(column, Column)
-            row = row * len(domain) + column.broadcast(1).data.astype(np.int64)
-        found.update(row.ravel().tolist())
+        by_length.setdefault(len(codes), []).append(codes)
+    for batch in by_length.values():
+        states, _ = interpreter.states(np.stack(batch, axis=1))
+        for node in tables:
+            row = np.zeros((1, 1), dtype=np.int64)
+            assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
+            for operand, domain in zip(node.operands, node.op.function.domains, strict=True):
+                column = states[operand]
+                assert isinstance(column, Column)
+                row = row * len(domain) + column.data.astype(np.int64)
+            found[node].update(np.unique(row).tolist())
     return found
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from tpir.equiv.artefact import Artefact
 from tpir.equiv.check import by_exhaustion, by_samples
 from tpir.equiv.effort import Effort
-from tpir.equiv.exhaustion import State, exhaust
+from tpir.equiv.exhaustion import Recipe, State, exhaust
 from tpir.equiv.pair import Pair
+from tpir.equiv.runners import Runner
 from tpir.equiv.shrink import shrink
 from tpir.equiv.smt.proof import Proof, prove_programs
 from tpir.equiv.smt.solvers import installed_solvers
@@ -47,17 +49,21 @@ def compare(
             if proof.equal or proof.codes is not None:
                 return _by_proof(left, right, space, proof)
             remark = proof.reason
-    sides = Sides(Source.of(left), Source.of(right))
     if effort.method == "exhaustive" or (effort.method == "auto" and total <= effort.limit):
-        return _by_exhaustion(sides, space, effort, on_progress)
-    first, second = sides()
-    try:
-        pair = Pair(first, second, space)
+        return _by_exhaustion(left, right, space, effort, on_progress)
+    with _running(left, right, space) as pair:
         found = by_samples(pair, space, effort.samples, effort.seed, on_progress)
-        return replace(found, remark=remark)
-    finally:
-        first.close()
-        second.close()
+    return replace(found, remark=remark)
+
+
+@contextmanager
+def _running(left: Artefact, right: Artefact, space: InputSpace) -> Iterator[Pair]:
+    """Both sides at work; what they hold is let go of in the end."""
+    first = left.runner()
+    with closing(first):
+        second = right.runner()
+        with closing(second):
+            yield Pair(first, second, space)
 
 
 def _proof(
@@ -99,34 +105,43 @@ def _by_proof(left: Artefact, right: Artefact, space: InputSpace, proof: Proof) 
             witness=dict(proof.pairs),
         )
     assert proof.codes is not None
-    first, second = left.runner(), right.runner()
-    try:
-        pair = Pair(first, second, space)
-        codes, method = proof.codes, "shortest by SMT"
+    codes, method = proof.codes, "shortest by SMT"
+    with _running(left, right, space) as pair:
         if not proof.shortest:
             codes, method = shrink(codes, space, pair.differ_each), "shrunk"
         return pair.refuted(codes, 1, method, None)
-    finally:
-        first.close()
-        second.close()
 
 
 def _by_exhaustion(
-    sides: Sides,
+    left: Artefact,
+    right: Artefact,
     space: InputSpace,
     effort: Effort,
     on_progress: Callable[[int, int], None] | None,
 ) -> Verdict:
-    state = None
-    if effort.state is not None:
-        state = State(effort.state, _name(sides, space))
-    done = exhaust(sides, space, jobs=effort.jobs, state=state, on_progress=on_progress)
-    first, second = sides()
-    try:
-        return by_exhaustion(Pair(first, second, space), done)
-    finally:
-        first.close()
-        second.close()
+    state, recipe = None, _recipe(left, right)
+    if effort.jobs != 1 or effort.state is not None:
+        sides = Sides(Source.of(left), Source.of(right))
+        recipe = sides if effort.jobs != 1 else recipe
+        if effort.state is not None:
+            state = State(effort.state, _name(sides, space))
+    done = exhaust(recipe, space, jobs=effort.jobs, state=state, on_progress=on_progress)
+    with _running(left, right, space) as pair:
+        return by_exhaustion(pair, done)
+
+
+def _recipe(left: Artefact, right: Artefact) -> Recipe:
+    """Both sides, in this process."""
+
+    def make() -> tuple[Runner, Runner]:
+        first = left.runner()
+        try:
+            return first, right.runner()
+        except BaseException:
+            first.close()
+            raise
+
+    return make
 
 
 def _name(sides: Sides, space: InputSpace) -> str:

@@ -12,7 +12,7 @@ from tpir.equiv.smt.circuit import FALSE, Literal
 from tpir.equiv.smt.encoder import Encoder, Merge
 from tpir.equiv.smt.frame import Frame
 from tpir.equiv.smt.functions import Plans
-from tpir.equiv.smt.solvers import Oracle
+from tpir.equiv.smt.solvers import Oracle, OutOfTime
 from tpir.equiv.smt.summaries import exact_key
 from tpir.errors import TpirError
 from tpir.ir.ops import Indices, Tokens
@@ -90,7 +90,9 @@ class Cones:
         def is_cut(node: Node) -> bool:
             return self._fine.get(node, False) and node not in opened and frame.cuttable(node)
 
-        return Encoder(frame, self.program.header, self.plans, self.merges, is_cut)
+        return Encoder(
+            frame, self.program.header, self.plans, self.merges, is_cut, self.oracle.clock
+        )
 
     def decide(
         self,
@@ -109,7 +111,10 @@ class Cones:
         while True:
             encoder = self.encoder(length, frozenset(opened))
             frame = encoder.frame
-            wanted = question(encoder)
+            try:
+                wanted = question(encoder)
+            except OutOfTime:
+                return Finding(Found.OPEN)
             if wanted == FALSE:
                 return Finding(Found.NEVER)
             answer = self.oracle.satisfy(frame.circuit, frame.within(wanted))

@@ -14,6 +14,7 @@ from tpir.equiv.smt.circuit import FALSE, TRUE, Circuit, Literal
 from tpir.equiv.smt.frame import Frame
 from tpir.equiv.smt.functions import Plans
 from tpir.equiv.smt.readouts import classified, pooled
+from tpir.equiv.smt.solvers import Clock, OutOfTime
 from tpir.equiv.smt.summaries import Summary, constant, gathered, renamed
 from tpir.ir.functions import ScoreTable
 from tpir.ir.ops import (
@@ -64,7 +65,8 @@ class Merge:
 class Encoder:
     """The elements of a program's nodes in a frame.
 
-    ``merges`` are used where they are known, ``is_cut`` says where variables stand for nodes.
+    ``merges`` are used where they are known, ``is_cut`` says where variables stand for nodes. It
+    raises OutOfTime when the clock has run down.
     """
 
     frame: Frame
@@ -72,6 +74,7 @@ class Encoder:
     plans: Plans
     merges: Mapping[Node, Merge] = field(default_factory=dict)
     is_cut: Callable[[Node], bool] = lambda node: False
+    clock: Clock | None = None
     _elements: dict[Place, Summary] = field(default_factory=dict)
     _rows: dict[Place, Row] = field(default_factory=dict)
     _row_failures: dict[Place, Literal] = field(default_factory=dict)
@@ -104,6 +107,8 @@ class Encoder:
     def _compute(self, place: Place) -> None:
         waiting = [place]
         while waiting:  # not by recursion: chains of nodes are thousands long
+            if self.clock is not None and self.clock.left <= 0:
+                raise OutOfTime
             last = waiting[-1]
             if self._known(last):
                 waiting.pop()

@@ -91,6 +91,14 @@ class _Work:
                 return by_length[length][int(differ.argmax())]
         return None
 
+    def inputs_among(self, rows: NDArray[np.int64]) -> list[Codes]:
+        """Which of some sequences of one length, one in each row, are inputs of the space."""
+        automaton = self.space.automaton
+        state = np.full(len(rows), automaton.start)
+        for column in rows.T:
+            state = automaton.step[state, automaton.class_of[column]]
+        return list(map(tuple, rows[automaton.accepting[state]].tolist()))
+
     def ask(self, encoder: Encoder) -> Literal:
         """When the outcomes differ; failures are all alike."""
         circuit, length = encoder.frame.circuit, encoder.length
@@ -136,7 +144,30 @@ def prove_programs(
     samples.add(inputs)
     sweep = Sweep(work.cones, samples, left, right, work.lengths, work.witness)
     sweep.run()
+    found = _near(work, sweep.apart, np.random.default_rng(seed))
+    if found is not None:
+        return _shortened(work, found)
     return _outputs(work, sweep.paired)
+
+
+NEAR = 2000
+"""Inputs that are run around each one on which inner nodes differ."""
+
+
+def _near(work: _Work, apart: Sequence[Codes], rng: np.random.Generator) -> Codes | None:
+    """Look for a difference of outputs where nodes inside differ: there, and a few tokens away."""
+    tokens = len(work.space.vocabulary)
+    for codes in apart:
+        around = np.repeat(np.array([codes], dtype=np.int64), NEAR, axis=0)
+        places = rng.integers(len(codes), size=(NEAR, 3))
+        changed = rng.integers(1, 4, size=NEAR)
+        for k in range(3):
+            rows = np.flatnonzero(changed > k)
+            around[rows, places[rows, k]] = rng.integers(tokens, size=len(rows))
+        found = work.first_of([codes, *work.inputs_among(around)])
+        if found is not None:
+            return found
+    return None
 
 
 def _outputs(work: _Work, paired: int) -> Proof:

@@ -29,6 +29,10 @@ def installed_solvers() -> tuple[Solver, ...]:
     return tuple(solver for solver, module in found if find_spec(module) is not None)
 
 
+class OutOfTime(Exception):
+    """There is no time left to write a question down."""
+
+
 class Clock:
     """Counts down the seconds that a proof may take."""
 

@@ -48,6 +48,8 @@ class Sweep:
     lengths: Sequence[int]
     witness: Mapping[str, str] = field(default_factory=dict)
     paired: int = 0
+    apart: list[Codes] = field(default_factory=list)
+    """Inputs on which a candidate turned out to be none."""
     _settled: set[object] = field(default_factory=set)
 
     @property
@@ -112,6 +114,7 @@ class Sweep:
                 tried.add(of)
             else:
                 self.samples.add([finding.codes])
+                self.apart.append(finding.codes)
         return False
 
     def _candidates(
