@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -22,12 +22,15 @@ class PassResult:
     """The new program; whether it differs (if not, it is the old object); one line for each
     rewrite.
 
-    ``notes`` also say why a rewrite that suggests itself was not done.
+    ``notes`` also say why a rewrite that suggests itself was not done. ``witness`` names, for nodes
+    of the old program, the node of the new one that is meant to stand for it: a hint for whoever
+    proves the two equal, not a promise. Empty where nothing changed or the pass does not say.
     """
 
     program: Program
     changed: bool
     notes: tuple[str, ...] = ()
+    witness: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Pass(ABC):
@@ -147,7 +150,8 @@ class Rewriting:
         if not self.changed:
             return PassResult(self.program, False, tuple(self.notes))
         outputs = {name: self._new[node] for name, node in self.program.outputs.items()}
-        return PassResult(self.builder.build(outputs), True, tuple(self.notes))
+        witness = {old.name: new.name for old, new in self._new.items()}
+        return PassResult(self.builder.build(outputs), True, tuple(self.notes), witness)
 
     def _step(self, rule: Rule, node: Node, operands: tuple[Node, ...]) -> Node:
         if isinstance(node.op, Indices):
@@ -189,16 +193,24 @@ def then(first: PassResult, step: Callable[[Program], PassResult]) -> PassResult
     """One more step after a result, as one result."""
     second = step(first.program)
     notes = (*first.notes, *second.notes)
-    return PassResult(second.program, first.changed or second.changed, notes)
+    witness = _composed(first, second)
+    return PassResult(second.program, first.changed or second.changed, notes, witness)
+
+
+def _composed(first: PassResult, second: PassResult) -> Mapping[str, str]:
+    """What stands for the nodes of the first program in the last."""
+    if not first.changed or not second.changed:
+        return second.witness if second.changed else first.witness
+    pairs = first.witness.items()
+    return {old: second.witness[new] for old, new in pairs if new in second.witness}
 
 
 def until_stable(program: Program, step: Callable[[Program], PassResult]) -> PassResult:
     """Repeat a step until it changes nothing."""
-    notes: list[str] = []
-    changed = False
-    result = step(program)
-    while result.changed:
-        changed = True
-        notes.extend(result.notes)
-        result = step(result.program)
-    return PassResult(result.program, changed, (*notes, *result.notes))
+    total = step(program)
+    last = total
+    while last.changed:
+        last = step(last.program)
+        notes, witness = (*total.notes, *last.notes), _composed(total, last)
+        total = PassResult(last.program, True, notes, witness)
+    return total

@@ -41,4 +41,5 @@ class Cse(Pass):
         if not notes:
             return PassResult(program, False)
         outputs = {name: new[node] for name, node in program.outputs.items()}
-        return PassResult(builder.build(outputs), True, tuple(notes))
+        witness = {old.name: made.name for old, made in new.items()}
+        return PassResult(builder.build(outputs), True, tuple(notes), witness)

@@ -34,4 +34,6 @@ class Dce(Pass):
         notes = tuple(
             f"{n.name}: removed, no output reaches it" for n in program.nodes if n not in live
         )
-        return PassResult(Program(program.header, program.live, program.outputs), True, notes)
+        witness = {node.name: node.name for node in program.live}
+        kept = Program(program.header, program.live, program.outputs)
+        return PassResult(kept, True, notes, witness)

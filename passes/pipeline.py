@@ -16,9 +16,12 @@ from tpir.passes.constants import Constants
 from tpir.passes.cse import Cse
 from tpir.passes.dce import Dce
 from tpir.passes.fold_tables import FoldTables
+from tpir.passes.integer_readout import IntegerReadout
 from tpir.passes.reachable import Reachable
 from tpir.passes.readout import ReadoutTerms
 from tpir.passes.selectors import Selectors
+from tpir.passes.thresholds import Thresholds
+from tpir.passes.trim import Trim
 from tpir.passes.unused_arguments import UnusedArguments
 
 PASSES: dict[str, type[Pass]] = {
@@ -32,6 +35,9 @@ PASSES: dict[str, type[Pass]] = {
         FoldTables,
         Reachable,
         ReadoutTerms,
+        IntegerReadout,
+        Thresholds,
+        Trim,
     )
 }
 """Every shipped pass by name."""
@@ -93,7 +99,11 @@ LEVELS: dict[int, tuple[Stage, ...]] = {
     0: (),
     1: (Stage((*_CLEAN, ReadoutTerms()), repeat=True),),
     2: (Stage(_O2, repeat=True),),
-    3: (Stage(_O2, repeat=True), Stage(_O3, repeat=True)),
+    3: (
+        Stage(_O2, repeat=True),
+        Stage(_O3, repeat=True),
+        Stage((*_O3, Thresholds(), IntegerReadout(), Trim()), repeat=True),
+    ),
 }
 """What -O0 to -O3 run. -O1 looks at each node alone; -O2 uses the input space; -O3 may run it."""
 

@@ -21,6 +21,7 @@ from tpir.ir.types import values_of
 from tpir.ir.values import Value, value_key
 from tpir.passes.base import Pass
 from tpir.passes.pipeline import PASSES, run_pipeline
+from tpir.passes.trials import Tokens, Trials
 from tpir.semantics.interpreter import run_many
 from tpir.semantics.program_space import space_of
 from tpir.text import parse
@@ -119,6 +120,16 @@ def forgets_a_row(reachable_facts: Callable[..., object]) -> Callable[..., objec
     return wrong
 
 
+class Blind(Trials):
+    """Takes every change for right."""
+
+    def agrees(self, program: Program) -> bool:
+        return True
+
+    def counterexamples(self, program: Program) -> list[Tokens]:
+        return []
+
+
 def overrates_later_labels(leads: Callable[..., Floats]) -> Callable[..., Floats]:
     def wrong(*arguments: object) -> Floats:
         right = leads(*arguments)
@@ -168,6 +179,24 @@ FAULTS: dict[str, tuple[str, Callable[[object], object], str]] = {
         overrates_later_labels,
         """output = classify { labels {"x", "y", "z"}; bias [0.0, 1.0, -9.0];
         tokens: { "c" -> [2.0, 0.0, 0.0]; _ -> [0.0, 0.0, 0.0]; }; };""",
+    ),
+    "trim": (
+        "Trials",
+        lambda right: Blind,
+        """table f { "a" -> 0; "b" -> 1; _ -> 2 }  table g { 0 -> "x"; 1 -> "y"; _ -> "z" }
+        output = g(f(tokens));""",
+    ),
+    "thresholds": (
+        "_classes",
+        lambda right: lambda program, node: np.zeros(2, dtype=np.intp),
+        """relu last { unit -1.5, [1.0] -> [0.0, 1.0]; bias [0.25, 0.0] }
+        output = last(indices);""",
+    ),
+    "integer-readout": (
+        "_decides",
+        lambda right: lambda index, label: True,
+        """output = classify { labels {"x", "y"}; bias [0.0, 1.5];
+        tokens: { "c" -> [2.0, 0.0]; _ -> [0.0, 0.0]; }; };""",
     ),
 }
 """For each pass that rewrites: one of its parts, a wrong one instead, a program that shows it."""

@@ -6,6 +6,8 @@ may grow while it runs.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,6 +76,10 @@ class Machine:
     def forget(self, node: Node) -> None:
         """Free what a node holds; asked for again, it is computed again."""
         self._held.pop(node, None)
+
+    def keep(self, nodes: Container[Node]) -> None:
+        """Free what all other nodes hold."""
+        self._held = {node: held for node, held in self._held.items() if node in nodes}
 
     def _compute(self, node: Node) -> tuple[State, Codes | None]:
         waiting = [node]

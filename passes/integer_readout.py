@@ -1,0 +1,207 @@
+"""Readouts in small whole numbers, or as a table: only the label counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.ir.functions import Table, TableWeights
+from tpir.ir.ops import Classify, Map
+from tpir.ir.program import Node, Program
+from tpir.ir.types import size_of, values_of
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
+from tpir.passes.dont_cares import fill_table
+from tpir.passes.failing import can_fail
+from tpir.passes.votes import (
+    Cells,
+    Votes,
+    merged_rows,
+    settled,
+    small_votes,
+    weights_of,
+)
+from tpir.semantics.columns import Column
+from tpir.semantics.joint import joint_values
+from tpir.semantics.program_space import space_of
+from tpir.semantics.readout import readout
+from tpir.semantics.space import InputSpace
+
+MAX_TABLE = 256
+"""A readout becomes a table of at most this many rows."""
+
+MAX_TABLE_CELLS = 200_000
+"""Readouts of which more tuples of features occur than this are not tried as tables."""
+
+
+@dataclass(frozen=True)
+class IntegerReadout(Pass):
+    """Write a readout in small whole numbers, or as a table where few features decide.
+
+    Law: a readout gives the label with the highest sum, so weights may be any that give every tuple
+    of feature values that occurs the same label; and where the label is a function of a few
+    features, it is a table of them.
+
+        classify(n: 0.81, -1.2; bias -2.3, 1.1)   →   classify(n: 1, 0; bias 0, 3)
+
+    Sound: all inputs are run, where there are at most ``inputs``, and the labels compared, with the
+    readout computed as the interpreter does. Readouts of whole numbers stay, unless a table will
+    do. A feature that can fail stays.
+    """
+
+    name: ClassVar[str] = "integer-readout"
+    inputs: int = field(
+        default=400_000, metadata={"least": 0, "help": "most inputs that are all run"}
+    )
+
+    def measure(self, program: Program) -> tuple[int, ...]:
+        """Readouts, features, readouts with fractions, different rows."""
+        ops = [n.op for n in program.nodes if isinstance(n.op, Classify)]
+        tables = [w for op in ops for w in op.weights if isinstance(w, TableWeights)]
+        return (
+            len(ops),
+            sum(len(op.weights) for op in ops),
+            sum(not _is_whole(op) for op in ops),
+            sum(len(set(w.rows)) for w in tables),
+        )
+
+    def run(self, program: Program) -> PassResult:
+        """Rewrite every readout that an output reaches."""
+        return until_stable(program, self._once)
+
+    def _once(self, program: Program) -> PassResult:
+        if not any(isinstance(node.op, Classify) for node in program.live):
+            return PassResult(program, False)
+        space = space_of(program)
+        if space.count() > self.inputs:
+            return PassResult(program, False, ("the inputs are too many to run all of them",))
+        return rewrite(program, lambda r, node, operands: _rule(r, node, operands, space))
+
+
+def _rule(
+    rewriting: Rewriting, node: Node, operands: tuple[Node, ...], space: InputSpace
+) -> Node | None:
+    op, program = node.op, rewriting.program
+    if not isinstance(op, Classify) or node not in program.live or len(op.labels) < 2:
+        return None
+    columns = joint_values(program, (*node.operands, node), space)
+    if columns is None:
+        rewriting.refuse(node, "its features are too many to run all inputs")
+        return None
+    features, label = columns[:-1], columns[-1]
+    made = _as_table(node, features, label)
+    if made is not None:
+        table, kept = made
+        names = ", ".join(node.operands[k].name for k in kept) or "nothing"
+        op_ = rewriting.cut(Map(table), tuple(operands[k] for k in kept))
+        why = f"depends on {names} alone: a table"
+        return rewriting.replace(node, op_, tuple(operands[k] for k in kept), why)
+    if _is_whole(op):
+        return None
+    return _in_whole_numbers(rewriting, node, operands, features, label)
+
+
+def _is_whole(op: Classify) -> bool:
+    rows = [op.bias]
+    for weights in op.weights:
+        rows.extend(weights.rows if isinstance(weights, TableWeights) else (weights.row,))
+    return all(x == math.floor(x) for row in rows for x in row)
+
+
+# ---- as a table
+
+
+def _as_table(
+    node: Node, features: tuple[Column, ...], label: Column
+) -> tuple[Table, tuple[int, ...]] | None:
+    """The label as a table of some features (places in the operand list), if a small one holds."""
+    codes, count = label.data[0].astype(np.intp), label.data.shape[1]
+    sizes = [size_of(o.type) for o in node.operands]
+    if count > MAX_TABLE_CELLS or any(size is None for size in sizes):
+        return None
+    index = [column.data[0].astype(np.int64) for column in features]
+    widths = [size or 1 for size in sizes]
+    kept = list(range(len(index)))
+    for k in sorted(kept, key=lambda k: (-_weight(node.operands[k]), k)):
+        left = [j for j in kept if j != k]
+        if not can_fail(node.operands[k]) and _decides([index[j] for j in left], codes):
+            kept = left
+    if math.prod(widths[k] for k in kept) > MAX_TABLE:
+        return None
+    shape = tuple(widths[k] for k in kept)
+    rows: NDArray[np.intp] = np.zeros(count, dtype=np.intp)
+    for k in kept:
+        rows = rows * widths[k] + index[k]
+    results = np.zeros(math.prod(shape), dtype=np.intp)
+    reached = np.zeros(math.prod(shape), dtype=np.bool_)
+    results[rows], reached[rows] = codes, True
+    labels = node.op.labels  # type: ignore[union-attr]
+    domains = tuple(values_of(node.operands[k].type) or () for k in kept)
+    table = Table(domains, tuple(labels[c] for c in results.tolist()))
+    droppable = [not can_fail(node.operands[k]) for k in kept]
+    filled = fill_table(table, reached.reshape(shape), droppable)
+    return filled.table, tuple(kept[k] for k in filled.kept)
+
+
+def _weight(node: Node) -> int:
+    """How much is below a node: what depends on much is left out first."""
+    seen, stack = {node}, [node]
+    while stack:
+        for operand in stack.pop().operands:
+            if operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    return len(seen)
+
+
+def _decides(index: list[NDArray[np.int64]], label: NDArray[np.intp]) -> bool:
+    """Whether equal tuples always have equal labels."""
+    order = np.lexsort((label, *index)) if index else np.argsort(label)
+    changes = np.zeros(len(label) - 1, dtype=np.bool_)
+    for row in index:
+        row = row[order]
+        changes |= row[1:] != row[:-1]
+    found = label[order]
+    return not ((found[1:] != found[:-1]) & ~changes).any()
+
+
+# ---- in whole numbers
+
+
+def _in_whole_numbers(
+    rewriting: Rewriting,
+    node: Node,
+    operands: tuple[Node, ...],
+    features: tuple[Column, ...],
+    label: Column,
+) -> Node | None:
+    op = node.op
+    assert isinstance(op, Classify)
+    cells = Cells.of(op, features, label)
+    small = small_votes(Votes.of(op), cells)
+    if small is None:
+        rewriting.refuse(node, "no small whole weights give the same labels")
+        return None
+    votes = settled(merged_rows(small, cells), cells)
+    new = weights_of(votes, op)
+    kept = [
+        k
+        for k, (table, operand) in enumerate(zip(votes.tables, operands, strict=True))
+        if table.any() or can_fail(operand)
+    ]
+    new = Classify(new.labels, new.bias, tuple(new.weights[k] for k in kept))
+    checked = readout(_like(node, new, kept), [features[k] for k in kept], 1)
+    if (checked.data != label.data).any():
+        rewriting.refuse(node, "whole weights give the same labels only in another order of sums")
+        return None
+    kept_operands = tuple(operands[k] for k in kept)
+    return rewriting.replace(
+        node, rewriting.cut(new, kept_operands), kept_operands, "in small whole numbers"
+    )
+
+
+def _like(node: Node, op: Classify, kept: list[int]) -> Node:
+    return Node(op, tuple(node.operands[k] for k in kept), node.type, node.name)

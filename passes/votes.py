@@ -1,0 +1,270 @@
+"""A readout's weights as an array for each feature, while smaller ones are looked for.
+
+Everything is checked on the *cells*: all tuples of feature values that occur, each once. Weights
+are right if each cell gets its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.ir.exact_sums import Floats
+from tpir.ir.functions import NumberWeights, TableWeights
+from tpir.ir.ops import Classify
+from tpir.semantics.columns import Column, numbers
+
+Ints = NDArray[np.intp]
+
+_SCALES = (1, 2, 5)
+_MOST_ROUNDS = 40
+_HARD = 8_000
+_GROWTH = 3000
+_CHUNK = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """What occurs: for each feature codes (tables) or numbers, by cell; and each cell's label."""
+
+    index: tuple[NDArray[np.generic], ...]
+    is_table: tuple[bool, ...]
+    label: Ints
+
+    @classmethod
+    def of(cls, op: Classify, features: Sequence[Column], label: Column) -> Cells:
+        """From the distinct tuples of values of a readout's features, and their labels."""
+        index: list[NDArray[np.generic]] = []
+        for weights, column in zip(op.weights, features, strict=True):
+            if isinstance(weights, TableWeights):
+                index.append(column.data[0])
+            else:
+                index.append(numbers(column)[0].astype(np.float64))
+        tables = tuple(isinstance(w, TableWeights) for w in op.weights)
+        return cls(tuple(index), tables, label.data[0].astype(np.intp))
+
+    @property
+    def count(self) -> int:
+        """The number of cells."""
+        return len(self.label)
+
+    def some(self, chosen: NDArray[np.generic]) -> Cells:
+        """Some of the cells."""
+        index = tuple(x[chosen] for x in self.index)
+        return Cells(index, self.is_table, self.label[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """``tables[f]`` (row, label): a row for each value, one alone for a number. ``bias`` (label)"""
+
+    tables: tuple[Floats, ...]
+    bias: Floats
+
+    @classmethod
+    def of(cls, op: Classify) -> Votes:
+        """The weights of a readout."""
+        rows = (w.rows if isinstance(w, TableWeights) else (w.row,) for w in op.weights)
+        return cls(tuple(np.array(r, dtype=np.float64) for r in rows), np.array(op.bias))
+
+    def centred(self) -> Votes:
+        """The same argmax: from each row its mean over the labels is taken away."""
+        tables = tuple(t - t.mean(axis=1, keepdims=True) for t in self.tables)
+        return Votes(tables, self.bias - self.bias.mean())
+
+    def rounded(self, scale: float) -> Votes:
+        """Whole numbers near ``scale`` times the weights."""
+        return Votes(tuple(np.rint(t * scale) for t in self.tables), np.rint(self.bias * scale))
+
+    def logits(self, cells: Cells) -> Floats:
+        """(label, cell)."""
+        total = np.repeat(self.bias[:, None], cells.count, axis=1)
+        for k in range(len(self.tables)):
+            total += self.term(cells, k)
+        return total
+
+    def term(self, cells: Cells, feature: int) -> Floats:
+        """What one feature adds: (label, cell)."""
+        index, table = cells.index[feature], self.tables[feature]
+        if cells.is_table[feature]:
+            return np.ascontiguousarray(table.T)[:, index]
+        added: Floats = table[0][:, None] * index
+        return added
+
+    def wrong(self, cells: Cells) -> Ints:
+        """The cells that get another label than theirs."""
+        found = []
+        for start in range(0, cells.count, _CHUNK):
+            part = cells.some(np.arange(start, min(cells.count, start + _CHUNK)))
+            found.append(start + np.flatnonzero(self.logits(part).argmax(axis=0) != part.label))
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.intp)
+
+    def repaired(self, cells: Cells) -> Votes | None:
+        """Weights that are right on all of ``cells``, by the perceptron rule; None if not soon.
+
+        Where a cell is wrong, each row that it looks up gains one for its label and loses one for
+        the label that won. Whole numbers stay whole; the weights of numbers stay as they are.
+        """
+        tables, bias = [t.copy() for t in self.tables], self.bias.copy()
+        places = [k for k, is_table in enumerate(cells.is_table) if is_table]
+        total, fewest, since = self.logits(cells), cells.count + 1, 0
+        for _ in range(_MOST_ROUNDS):
+            winner = total.argmax(axis=0)
+            wrong = np.flatnonzero(winner != cells.label)
+            if not len(wrong):
+                return Votes(tuple(tables), bias)
+            since = 0 if len(wrong) < fewest else since + 1
+            fewest = min(fewest, len(wrong))
+            if since > 8:
+                return None
+            for cell in _spread(wrong):
+                right, won = int(cells.label[cell]), int(winner[cell])
+                if total[:, cell].argmax() == right:
+                    continue
+                bias[right] += 1
+                bias[won] -= 1
+                total[right] += 1
+                total[won] -= 1
+                for k in places:
+                    code = cells.index[k][cell]
+                    tables[k][code, right] += 1
+                    tables[k][code, won] -= 1
+                    alike = cells.index[k] == code
+                    total[right, alike] += 1
+                    total[won, alike] -= 1
+        return None
+
+
+def _spread(wrong: Ints) -> Iterator[int]:
+    """At most 16 of some places, evenly spread."""
+    yield from wrong[:: max(1, len(wrong) // 16)][:16].tolist()
+
+
+def small_votes(votes: Votes, cells: Cells) -> Votes | None:
+    """Whole weights that are right on all cells, of about the smallest scale; None if none is."""
+    votes = votes.centred()
+    largest = max(float(np.abs(t).max(initial=0)) for t in (*votes.tables, votes.bias))
+    if largest == 0:
+        return votes
+    hard = _hardest(votes, cells)
+    for power in range(8):
+        for step in _SCALES:
+            rounded = votes.rounded(step * 10**power / largest)
+            made, hard = _right(rounded, cells, hard)
+            if made is not None:
+                return made
+    return None
+
+
+def _right(votes: Votes, cells: Cells, hard: Ints) -> tuple[Votes | None, Ints]:
+    """The weights, repaired if need be, if they are right on all cells; and the hard cells."""
+    for _ in range(6):
+        part = cells.some(hard)
+        if len(votes.wrong(part)) * 40 > part.count:
+            return None, hard
+        repaired = votes.repaired(part)
+        if repaired is None:
+            return None, hard
+        votes = repaired
+        wrong = votes.wrong(cells)
+        if not len(wrong):
+            return votes, hard
+        hard = np.union1d(hard, wrong[:: max(1, len(wrong) // _GROWTH)])
+    return None, hard
+
+
+def _hardest(votes: Votes, cells: Cells) -> Ints:
+    """The cells whose label leads by least."""
+    if cells.count <= _HARD:
+        return np.arange(cells.count)
+    leads = np.empty(cells.count)
+    for start in range(0, cells.count, _CHUNK):
+        stop = min(cells.count, start + _CHUNK)
+        best = np.partition(votes.logits(cells.some(np.arange(start, stop))), -2, axis=0)
+        leads[start:stop] = best[-1] - best[-2]
+    return np.sort(np.argsort(leads, kind="stable")[:_HARD])
+
+
+def merged_rows(votes: Votes, cells: Cells) -> Votes:
+    """The weights with rows of a feature made equal, one pair after another, while all is right.
+
+    The rows that are nearest to each other are tried first.
+    """
+    tables = [t.copy() for t in votes.tables]
+    total = votes.logits(cells)
+    for k, table in enumerate(tables):
+        if not cells.is_table[k]:
+            continue
+        where = [np.flatnonzero(cells.index[k] == code) for code in range(len(table))]
+        group = list(range(len(table)))  # which rows are equal already
+        for _, a, b in _by_distance(table):
+            if group[a] == group[b]:
+                continue
+            for keep, lose in ((a, b), (b, a)):
+                moved = [c for c in range(len(table)) if group[c] == group[lose]]
+                if _move(total, cells, where, table, moved, table[keep].copy()):
+                    target = group[keep]
+                    group = [target if c in moved else g for c, g in enumerate(group)]
+                    break
+    return Votes(tuple(tables), votes.bias)
+
+
+def _by_distance(table: Floats) -> list[tuple[float, int, int]]:
+    pairs = [(a, b) for a in range(len(table)) for b in range(a + 1, len(table))]
+    found = [(float(np.abs(table[a] - table[b]).sum()), a, b) for a, b in pairs]
+    return sorted(found)[: 8 * len(table)]
+
+
+def _move(
+    total: Floats,
+    cells: Cells,
+    where: Sequence[Ints],
+    table: Floats,
+    codes: Sequence[int],
+    row: Floats,
+) -> bool:
+    """Give some values another row, if their cells stay right."""
+    places, changed = [], []
+    for code in codes:
+        new = total[:, where[code]] + (row - table[code])[:, None]
+        if (new.argmax(axis=0) != cells.label[where[code]]).any():
+            return False
+        places.append(where[code])
+        changed.append(new)
+    for code, place, new in zip(codes, places, changed, strict=True):
+        total[:, place] = new
+        table[code] = row
+    return True
+
+
+def settled(votes: Votes, cells: Cells) -> Votes:
+    """The same argmax in the plainest numbers.
+
+    Each table takes its most common row away from all its rows, and the bias gets it; the smallest
+    weight of each row is then 0.
+    """
+    tables, bias = [], votes.bias.copy()
+    for table, is_table in zip(votes.tables, cells.is_table, strict=True):
+        if is_table:
+            table = table - table.min(axis=1, keepdims=True)
+            rows, counts = np.unique(table, axis=0, return_counts=True)
+            common = rows[counts.argmax()]
+            bias, table = bias + common, table - common
+        else:
+            table = table - np.sort(table[0])[table.shape[1] // 2]
+        tables.append(table)
+    return Votes(tuple(tables), bias - bias.min())
+
+
+def weights_of(votes: Votes, op: Classify) -> Classify:
+    """The readout with these weights."""
+    weights = tuple(
+        TableWeights(w.domain, tuple(map(tuple, t.tolist())))
+        if isinstance(w, TableWeights)
+        else NumberWeights(tuple(t[0].tolist()))
+        for w, t in zip(op.weights, votes.tables, strict=True)
+    )
+    return Classify(op.labels, tuple(votes.bias.tolist()), weights)
