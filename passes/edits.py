@@ -27,6 +27,9 @@ from tpir.passes.narrowing import fits
 from tpir.passes.tables import Codes, TableArray
 from tpir.text.print_expression import print_expression
 
+MOST_EDITS = 1200
+"""Where there are more edits to try than this, rows are not tried one by one."""
+
 MOST_ROWS = 1024
 """Larger tables are not changed."""
 
@@ -112,21 +115,26 @@ def _spliced(program: Program, old: Node, new: Node) -> Program | None:
     return Program(program.header, whole.live, outputs)
 
 
-def candidates(program: Program) -> Iterator[Edit]:
-    """Edits worth trying, those that take most away first: last nodes before those they read."""
-    for node in reversed(program.live):
-        yield from _instead(program, node)
-    for node in reversed(program.live):
-        yield from edits_of(node)
+def candidates(program: Program) -> list[Edit]:
+    """Edits worth trying, those that take most away first: last nodes before those they read.
+
+    Single rows only where that is not too many.
+    """
+    nodes = program.live[::-1]
+    whole = [edit for node in nodes for edit in _instead(program, node)]
+    fine = [edit for node in nodes for edit in edits_of(node, rows=True)]
+    if len(whole) + len(fine) > MOST_EDITS:
+        fine = [edit for node in nodes for edit in edits_of(node, rows=False)]
+    return [*whole, *fine]
 
 
-def edits_of(node: Node) -> Iterator[Edit]:
-    """Edits of what a node computes."""
+def edits_of(node: Node, *, rows: bool) -> Iterator[Edit]:
+    """Edits of what a node computes; with ``rows`` those of single rows, too."""
     match node.op:
         case Select(Relation() as relation):
-            yield from _relations(node, relation)
+            yield from _relations(node, relation, single=rows)
         case Map(Table() as table) if table.domains and len(table.results) <= MOST_ROWS:
-            yield from _tables(node, table)
+            yield from _tables(node, table, single=rows)
 
 
 def _edit(node: Node, op: Op, why: str) -> Edit:
@@ -169,7 +177,7 @@ def _features(node: Node, op: Classify) -> Iterator[Edit]:
 # ---- relations
 
 
-def _relations(node: Node, relation: Relation) -> Iterator[Edit]:
+def _relations(node: Node, relation: Relation, *, single: bool) -> Iterator[Edit]:
     """Rows made equal: all of one kind, then one by one."""
     keys, queries = (values_of(operand.type) for operand in node.operands)
     if keys is not None and keys == queries:
@@ -183,7 +191,7 @@ def _relations(node: Node, relation: Relation) -> Iterator[Edit]:
             if keep != lose and lose in rows:
                 new = tuple(keep if row == lose else row for row in rows)
                 yield _relation(node, relation, new)
-    for k, row in enumerate(rows):
+    for k, row in enumerate(rows if single else ()):
         for keep in kinds:
             if keep != row and rows.count(row) > 1:
                 yield _relation(node, relation, (*rows[:k], keep, *rows[k + 1 :]))
@@ -214,7 +222,7 @@ def _relation(node: Node, relation: Relation, rows: tuple[tuple[Value, ...], ...
 # ---- tables
 
 
-def _tables(node: Node, table: Table) -> Iterator[Edit]:
+def _tables(node: Node, table: Table, *, single: bool) -> Iterator[Edit]:
     """Results made equal, values of an argument made alike, and rows given the usual result."""
     array = TableArray.of(table)
     counts = np.bincount(array.codes.ravel(), minlength=len(array.values))
@@ -224,14 +232,14 @@ def _tables(node: Node, table: Table) -> Iterator[Edit]:
             if keep != lose:
                 codes = np.where(array.codes == lose, keep, array.codes)
                 yield _table(node, array, codes)
-    for axis in range(array.codes.ndim):
+    for axis in range(array.codes.ndim if single else 0):
         moved = np.moveaxis(array.codes, axis, 0)
         for lose, keep in _pairs(moved):
             codes = moved.copy()
             codes[lose] = moved[keep]
             yield _table(node, array, np.moveaxis(codes, 0, axis))
     usual = order[-1]
-    for place in np.argwhere(array.codes != usual)[:64]:
+    for place in np.argwhere(array.codes != usual)[: 64 if single else 0]:
         codes = array.codes.copy()
         codes[tuple(place)] = usual
         yield _table(node, array, codes)

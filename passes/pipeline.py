@@ -15,6 +15,7 @@ from tpir.passes.base import Pass, size_of_program
 from tpir.passes.constants import Constants
 from tpir.passes.cse import Cse
 from tpir.passes.dce import Dce
+from tpir.passes.distill import Distill
 from tpir.passes.fold_tables import FoldTables
 from tpir.passes.integer_readout import IntegerReadout
 from tpir.passes.reachable import Reachable
@@ -40,7 +41,10 @@ PASSES: dict[str, type[Pass]] = {
         Trim,
     )
 }
-"""Every shipped pass by name."""
+"""Every shipped pass that keeps the meaning, by name."""
+
+LOSSY: dict[str, type[Pass]] = {Distill.name: Distill}
+"""Passes that change the function, by name: no level runs them."""
 
 ROUNDS = 30
 """A level repeats its passes until nothing changes, at most this often."""
@@ -222,11 +226,12 @@ def parse_pipeline(text: str) -> tuple[Pass, ...]:
 
 
 def _make(name: str, options: str | None) -> Pass:
-    kind = PASSES.get(name)
+    kinds = PASSES | LOSSY
+    kind = kinds.get(name)
     if kind is None:
-        raise TpirError(f"there is no pass {name!r}{_suggestion(name, list(PASSES))}")
+        raise TpirError(f"there is no pass {name!r}{_suggestion(name, list(kinds))}")
     known = {f.name.replace("_", "-"): f for f in fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, int] = {}
+    values: dict[str, int | float | str] = {}
     for option in filter(None, (o.strip() for o in (options or "").split(","))):
         key, equals, value = (part.strip() for part in option.partition("="))
         if key not in known:
@@ -237,15 +242,19 @@ def _make(name: str, options: str | None) -> Pass:
     return kind(**values)
 
 
-def _value(name: str, key: str, text: str, option: Field[int]) -> int:
+def _value(name: str, key: str, text: str, option: Field[int | float | str]) -> int | float | str:
+    if isinstance(option.default, str):
+        return text
     least = int(option.metadata.get("least", 0))
-    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < least:
+    whole = not isinstance(option.default, float)
+    form = r"[0-9]{1,18}" if whole else r"[0-9]{1,18}(\.[0-9]{1,18})?"
+    if not re.fullmatch(form, text) or float(text) < least:
         default = "" if option.default is MISSING else f" (default {option.default})"
+        kind = "whole number" if whole else "number"
         raise TpirError(
-            f"option {key} of pass {name} takes a whole number of at least {least}{default}, "
-            f"not {text!r}"
+            f"option {key} of pass {name} takes a {kind} of at least {least}{default}, not {text!r}"
         )
-    return int(text)
+    return int(text) if whole else float(text)
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -21,8 +21,8 @@ from tpir.semantics.space import InputSpace
 Tokens = NDArray[np.generic]
 Labels = Mapping[str, NDArray[np.intp]]
 
-_SAMPLE = 256
-_COUNTEREXAMPLES = 32
+_SAMPLE = 1500
+_COUNTEREXAMPLES = 64
 
 
 def can_be_tried(program: Program) -> bool:
