@@ -41,7 +41,7 @@ def other_side(arrow: str, folder: Path, program: tpir.Program, scratch: Path) -
     if arrow in ("-O2", "-O3"):
         return program_artefact(tpir.optimise(program, level=int(arrow[-1])), folder)
     if arrow == "recompiled weights":
-        return checkpoint_artefact(tpir.compile(tpir.optimise(program, level=3)), folder)
+        return checkpoint_artefact(tpir.compile(tpir.optimise(program, level=2)), folder)
     path = scratch / ("module.py" if arrow == "emitted Python" else "program.rasp")
     simple = tpir.optimise(program)
     path.write_text(

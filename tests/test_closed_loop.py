@@ -117,7 +117,7 @@ def runners(folder: Path, tmp_path: Path) -> dict[str, Runner]:
         "model": ModelRunner(checkpoint(folder)),
         "-O2": ProgramRunner(lowered(folder, 2)),
         "-O3": ProgramRunner(simple),
-        "recompiled": ModelRunner(compile_transformer_program(simple)),
+        "recompiled": ModelRunner(compile_transformer_program(lowered(folder, 2))),
         "python": ProcessRunner(PythonProcess(module, simple.vocabulary)),
     }
 
