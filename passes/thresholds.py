@@ -13,7 +13,7 @@ from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, IfElse, 
 from tpir.ir.functions import ReluFunction, Table, TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Map
 from tpir.ir.program import Node, Program
-from tpir.ir.types import is_integral, values_of
+from tpir.ir.types import Real, is_integral, values_of
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
 from tpir.passes.failing import can_fail
 from tpir.passes.tables import TableArray
@@ -25,12 +25,12 @@ from tpir.semantics.space import InputSpace
 MOST_LEAVES = 24
 """Functions that take more cases than this stay."""
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Thresholds(Pass):
-    """Write a relu function of whole numbers as comparisons with constants.
+    """Write a relu function as comparisons of its numbers with constants.
 
     Law: a function may be any that gives the tuples of arguments that occur the same results, or
     results that no reader tells apart.
@@ -64,7 +64,9 @@ class Thresholds(Pass):
 def _is_relu(node: Node) -> bool:
     if not isinstance(node.op, Map) or not isinstance(node.op.function, ReluFunction):
         return False
-    return all(is_integral(o.type) and not can_fail(o) for o in node.operands)
+    if any(can_fail(o) for o in node.operands):
+        return False
+    return all(is_integral(o.type) or isinstance(o.type, Real) for o in node.operands)
 
 
 def _rule(
@@ -76,7 +78,7 @@ def _rule(
     columns = joint_values(program, (*node.operands, node), space)
     if columns is None:
         return None
-    points = np.stack([np.asarray(numbers(c))[0].astype(np.int64) for c in columns[:-1]])
+    points = np.stack([np.asarray(numbers(c))[0].astype(np.float64) for c in columns[:-1]])
     classes = _classes(program, node)
     result = classes[columns[-1].data[0].astype(np.intp)]
     tree = _tree(points, result, MOST_LEAVES)
@@ -118,7 +120,7 @@ def _views(user: Node, node: Node, size: int) -> Sequence[object] | None:
 
 # ---- trees: a result, or (argument, bound, tree of what is at most that, tree of the rest)
 
-Tree = int | tuple[int, int, "Tree", "Tree"]
+Tree = int | tuple[int, int | float, "Tree", "Tree"]
 
 
 def _tree(points: Numbers, result: NDArray[np.intp], leaves: int) -> Tree | None:
@@ -143,10 +145,10 @@ def _leaves(tree: Tree) -> int:
     return 1 if isinstance(tree, int) else _leaves(tree[2]) + _leaves(tree[3])
 
 
-def _best_split(points: Numbers, result: NDArray[np.intp]) -> tuple[int, int] | None:
+def _best_split(points: Numbers, result: NDArray[np.intp]) -> tuple[int, int | float] | None:
     """The argument and bound that leave the least entropy."""
     kinds = np.eye(int(result.max()) + 1)[result]
-    best: tuple[float, int, int] | None = None
+    best: tuple[float, int, int | float] | None = None
     for axis, values in enumerate(points):
         bounds, place = np.unique(values, return_inverse=True)
         counts = np.zeros((len(bounds), kinds.shape[1]))
@@ -154,9 +156,20 @@ def _best_split(points: Numbers, result: NDArray[np.intp]) -> tuple[int, int] | 
         low = counts.cumsum(axis=0)[:-1]
         high = counts.sum(axis=0) - low
         for k, left in enumerate((_bits(low) + _bits(high)).tolist()):
-            found = (left, axis, int(bounds[k]))
+            found = (left, axis, _between(float(bounds[k]), float(bounds[k + 1])))
             best = found if best is None else min(best, found)
     return None if best is None else best[1:]
+
+
+def _between(low: float, high: float) -> int | float:
+    """A short number that is at least ``low`` and less than ``high``."""
+    if low == int(low):
+        return int(low)
+    for digits in range(17):
+        bound = round((low + high) / 2, digits)
+        if low <= bound < high:
+            return bound
+    return low
 
 
 def _bits(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,10 @@ from tpir.passes.reading import reading_size
 from tpir.passes.search import Search
 from tpir.passes.trials import Trials, can_be_tried
 from tpir.semantics.program_space import space_of
+from tpir.semantics.space import InputSpace
+
+MAX_WORK = 2**26
+"""Programs of which a run of all inputs computes more values of nodes than this stay."""
 
 _ROUNDS = 20
 
@@ -43,8 +47,9 @@ class Trim(Pass):
     def run(self, program: Program) -> PassResult:
         """Try edits until none is right that leaves less to read."""
         space = space_of(program)
-        if not can_be_tried(program) or space.count() > self.inputs:
-            why = "it can fail, or has too many inputs to run all of them"
+        many = space.count() > self.inputs or _work(program, space) > MAX_WORK
+        if many or not can_be_tried(program):
+            why = "it can fail, or has too many inputs to run all of them again and again"
             return PassResult(program, False, (why,))
         trials = Trials(program, space)
         search = Search(trials, program)
@@ -59,6 +64,12 @@ class Trim(Pass):
             elif not search.shorten(again=True):
                 return _result(program, search)
         return PassResult(program, False)
+
+
+def _work(program: Program, space: InputSpace) -> int:
+    """How many values of nodes one run of all inputs computes."""
+    cells = sum(length * count for length, count in space.count_by_length().items())
+    return cells * len(program.live)
 
 
 def _result(program: Program, search: Search) -> PassResult:
