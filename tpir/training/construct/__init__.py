@@ -1,0 +1,1 @@
+"""Finding the program by construction: features in order of their length, until labels follow."""

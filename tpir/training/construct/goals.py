@@ -1,0 +1,139 @@
+"""What a search aims at: labels at some positions, and how much features say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.training.construct.batch import Batch, Values
+from tpir.training.construct.features import Base, Feature
+
+LARGEST_TABLE = 3_000
+"""Tables of more rows than this are not looked at."""
+
+_PRICE = 1.0
+"""Nats that each further parameter of a table has to bring: what keeps wide tables from winning."""
+
+Codes = NDArray[np.int64]
+
+
+class Goal:
+    """``labels`` [input, position], whole numbers, -1 where there is none; on the inputs of ``batch``.
+
+    Information is in nats a labelled position, less ``_PRICE`` for each parameter of the table that
+    it takes to use it.
+    """
+
+    def __init__(self, name: str, batch: Batch, labels: Values) -> None:
+        self.name, self.batch = name, batch
+        self._at = np.flatnonzero(labels.ravel() >= 0)
+        self.labels: Codes = labels.ravel()[self._at].astype(np.int64)
+        self.size = len(self.labels)
+        self.n_labels = int(self.labels.max()) + 1
+        self._codes: dict[Feature, tuple[Codes, int]] = {}
+        self._everywhere: Goal | None = None
+        self._left_beside: dict[Feature, float] = {}
+        contexts = [(np.zeros(self.size, np.int64), 1), *map(self.codes, Base)]
+        self._contexts = [(self._entropy(*context), *context) for context in contexts]
+        self.entropy = self._contexts[0][0]
+
+    def everywhere(self) -> Goal:
+        """The same at all positions of the inputs; where there was no label, a new one, the last."""
+        if self._everywhere is None:
+            labels = np.full(self.batch.present.size, self.n_labels, np.int16)
+            labels[self._at] = self.labels
+            labels[~self.batch.present.ravel()] = -1
+            shape = self.batch.present.shape
+            self._everywhere = Goal(self.name, self.batch, labels.reshape(shape))
+        return self._everywhere
+
+    def at(self, values: Values) -> Codes:
+        """``values`` [input, position] at the labelled positions."""
+        return values.ravel()[self._at].astype(np.int64)
+
+    def codes(self, feature: Feature) -> tuple[Codes, int]:
+        """The feature at the labelled positions, as codes from 0 on, and how many; kept."""
+        found = self._codes.get(feature)
+        if found is None:
+            found = self._codes[feature] = self._encode(self.batch.values(feature))
+        return found
+
+    def gain(self, values: Values) -> float:
+        """The share of what is not known that a feature of these values tells (0 to 1).
+
+        It is asked beside nothing, beside the token and beside the position.
+        """
+        codes, size = self._encode(values)
+        return max(self._told(codes, size, *context) for context in self._contexts)
+
+    def gain_beside(self, feature: Feature, values: Values) -> float:
+        """The share of what is not known once ``feature`` is, that these values tell beside it."""
+        codes, size = self._encode(values)
+        context, n = self.codes(feature)
+        left = self._left_beside.get(feature)
+        if left is None:
+            left = self._left_beside[feature] = self._entropy(context, n)
+        return self._told(codes, size, left, context, n)
+
+    def _told(self, codes: Codes, size: int, left: float, context: Codes, n: int) -> float:
+        if n * size > LARGEST_TABLE or left <= 0:
+            return 0.0
+        return (left - self._entropy(context * size + codes, n * size)) / left
+
+    def joint(self, features: Sequence[Feature]) -> tuple[Codes, int]:
+        """Codes of the combinations of some features, and how many there can be."""
+        codes, size = np.zeros(self.size, np.int64), 1
+        for feature in features:
+            more, n = self.codes(feature)
+            codes, size = codes * n + more, size * n
+        return codes, size
+
+    def unknown(self, codes: Codes, size: int) -> float:
+        """How much is not known of the labels, in nats, once ``codes`` are."""
+        return self._entropy(codes, size)
+
+    def share_right(self, codes: Codes, size: int) -> float:
+        """The share of labels that the best table of ``codes`` gets right."""
+        return float(self._counts(codes, size).max(1).sum() / self.size)
+
+    def best_table(self, codes: Codes, size: int) -> NDArray[np.int64]:
+        """For each code the label it most often goes with."""
+        table: NDArray[np.int64] = self._counts(codes, size).argmax(1)
+        return table
+
+    def _encode(self, values: Values) -> tuple[Codes, int]:
+        codes = self.at(values)
+        low = int(codes.min())
+        return codes - low, int(codes.max()) - low + 1
+
+    def _counts(self, codes: Codes, size: int) -> NDArray[np.int64]:
+        cells = np.bincount(codes * self.n_labels + self.labels, minlength=size * self.n_labels)
+        return cells.reshape(size, self.n_labels)
+
+    def _entropy(self, codes: Codes, size: int) -> float:
+        counts = self._counts(codes, size)
+        totals = counts.sum(1)
+        used = totals > 0
+        counts, totals = counts[used], totals[used]
+        nats = -(counts * np.log(np.maximum(counts, 1) / totals[:, None])).sum()
+        return float((nats + _PRICE * (self.n_labels - 1) * len(totals)) / self.size)
+
+
+def places(tokens: Values, labels: Values, label_of_token: NDArray[np.int64], order: int) -> Values:
+    """Where each token is wanted: a goal for labels that are tokens of their input.
+
+    The k-th holder of a value is to go to the k-th position whose label it is; with ``order`` -1
+    the k-th holder from the end. ``label_of_token`` [token] is the label that is this token, or
+    less than 0. What comes out, [input, position], is that position for holders, else -1.
+    """
+    held = np.where(tokens >= 0, label_of_token[np.maximum(tokens, 0)], -2)
+    wanted = np.full(labels.shape, -1, np.int16)
+    for row in range(len(labels)):
+        for label in np.unique(labels[row][labels[row] >= 0]):
+            targets = np.flatnonzero(labels[row] == label)
+            holders = np.flatnonzero(held[row] == label)[::order]
+            for target, holder in zip(targets, holders, strict=False):
+                wanted[row, holder] = target
+    return wanted
