@@ -31,13 +31,16 @@ class Batch:
     """Inputs, and the values of features on them, each computed once.
 
     ``tokens`` [input, position] are codes, -1 after the end of an input. What a feature has there
-    means nothing.
+    means nothing. ``begun`` says that every input begins with one and the same token, which occurs
+    nowhere else: then no token is compared with it, so that it is not counted as one of them.
     """
 
     def __init__(self, tokens: Values, *, causal: bool) -> None:
         self.tokens, self.causal = tokens, causal
         self.inputs, self.length = tokens.shape
         self.present = tokens >= 0
+        first = tokens[:, 0]
+        self.begun = bool((first == first[0]).all() and not (tokens[:, 1:] == first[0]).any())
         ones = np.uint64(1)
         positions = np.arange(self.length, dtype=np.uint64)
         self._every = ((ones << self.present.sum(1).astype(np.uint64)) - ones)[:, None]
@@ -147,6 +150,11 @@ class Batch:
 
     def _related(self, relation: Relation) -> Masks:
         query = self.values(relation.query).astype(np.int64) + relation.offset
+        if relation.key is Base.TOKEN and relation.query is Base.TOKEN and self.begun:
+            return self._compared(relation, query) & ~np.uint64(1)
+        return self._compared(relation, query)
+
+    def _compared(self, relation: Relation, query: NDArray[np.int64]) -> Masks:
         if relation.operator == "==":
             low, equal = self.equal(relation.key)
             known = (query >= low) & (query < low + equal.shape[1])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tpir.training.construct.features import (
     Arithmetic,
@@ -39,27 +39,31 @@ class Candidate(NamedTuple):
     feature: Feature
 
 
+class _Ranked(NamedTuple, Generic[_Part]):
+    bits: float
+    rank: int
+    part: _Part
+
+
 @dataclass(frozen=True)
 class Known:
     """A feature that others can be made of.
 
     ``low`` and ``high`` bound its values; ``ordered`` ones are numbers, others are tokens, which
-    are only compared with tokens. Naming it takes ``bits``.
+    are only compared with tokens. ``rank`` says how many are known longer, and so how many bits it
+    takes to name it.
     """
 
     feature: Feature
     ordered: bool
     low: int
     high: int
-    bits: float
+    rank: int
 
-
-class _Parts(NamedTuple):
-    """What selectors are put together from, each with its bits, the shortest first."""
-
-    relations: list[tuple[float, Relation]]
-    own_filters: list[tuple[float, Filter]]
-    filters: list[tuple[float, Filter]]
+    @property
+    def bits(self) -> float:
+        """The logarithm of its rank; the first two, token and position, are free."""
+        return math.log2(max(self.rank, 1))
 
 
 class Grammar:
@@ -71,34 +75,43 @@ class Grammar:
 
     def __init__(self, n_tokens: int, *, causal: bool) -> None:
         self.n_tokens = n_tokens
+        self.known: list[Known] = []
         self._where = [(0.0, Where.ANYWHERE), (0.5, Where.BEFORE)]
         if not causal:
-            self._where.append((0.7, Where.AFTER))
+            self._where.append((1.0, Where.AFTER))
+        # All there is to put selectors together from, the shortest first, with the rank of the
+        # latest feature that it reads.
+        self._relations: list[_Ranked[Relation]] = []
+        self._filters: list[_Ranked[Filter]] = []
 
-    def made_with(
-        self, new: Known, known: Sequence[Known], low: float, high: float
-    ) -> Iterator[Candidate]:
-        """Features that read ``new``, and for the rest only ``known`` ones (``new`` included).
+    def learn(self, feature: Feature, *, ordered: bool, low: int, high: int) -> Known:
+        """From now on features can be made of this one."""
+        new = Known(feature, ordered, low, high, len(self.known))
+        self.known.append(new)
+        for bits, relation in _relations(new, self.known):
+            insort(self._relations, _Ranked(bits, new.rank, relation), key=_bits)
+        for bits, chosen in self.filters(new):
+            insort(self._filters, _Ranked(bits, new.rank, chosen), key=_bits)
+        return new
+
+    def made_with(self, new: Known, low: float, high: float) -> Iterator[Candidate]:
+        """Features that read ``new``, and for the rest only what was known before it.
 
         Those whose length is above ``low`` and at most ``high`` bits.
         """
-        parts = _Parts(
-            sorted(_relations(new, known), key=_bits),
-            sorted(self.filters(new), key=_bits),
-            sorted((f for other in known for f in self.filters(other)), key=_bits),
-        )
-        for bits, selector in self._selectors(new, parts, low - 1.0, high - 1.0):
+        for bits, selector in self._selectors(new, low - 1.0, high - 1.0):
             yield Candidate(bits + 1.0, Count(selector))
-        for value in known[:2]:
-            base = 1.9 + value.bits
-            for bits, selector in self._selectors(new, parts, low - base, high - base):
+        for value in self.known[:2]:
+            base = 2.4 + value.bits
+            for bits, selector in self._selectors(new, low - base, high - base):
                 if not _is_value_itself(selector, value.feature):
                     yield Candidate(bits + base, Fetch(selector, value.feature))
-        others = itertools.chain(
-            self._fetched(new, known),
-            (made for other in known if other is not new for made in _arithmetic(new, other)),
+        before = self.known[: new.rank]
+        rest = itertools.chain(
+            self._fetched(new, before),
+            (made for other in before for made in _arithmetic(new, other)),
         )
-        yield from (made for made in others if low < made.bits <= high)
+        yield from (made for made in rest if low < made.bits <= high)
 
     def filters(self, known: Known) -> Iterator[tuple[float, Filter]]:
         """Filters on one feature, with their bits."""
@@ -117,23 +130,33 @@ class Grammar:
                 for values in itertools.combinations(range(known.low, known.high + 1), n):
                     yield bits, Filter(known.feature, values)
 
-    def _selectors(
-        self, new: Known, parts: _Parts, low: float, high: float
-    ) -> Iterator[tuple[float, Selector]]:
+    def _selectors(self, new: Known, low: float, high: float) -> Iterator[tuple[float, Selector]]:
         for extra, where in self._where:
             least, most = low - extra, high - extra
             if new.feature is Base.POSITION and least < 0.0 <= most:
                 yield extra, Selector(where=where)
-            for bits, chosen in _between(parts.own_filters, least, most):
-                yield extra + bits, Selector(None, chosen, where)
-            for bits, relation in _between(parts.relations, least, most):
-                yield extra + bits, Selector(relation, None, where)
-            for bits, relation in parts.relations:
-                if bits > most:
-                    break
-                for more, chosen in _between(parts.filters, least - bits, most - bits):
-                    if not _decides(relation, chosen):
-                        yield extra + bits + more, Selector(relation, chosen, where)
+            for item in _between(self._filters, least, most):
+                if item.rank == new.rank:
+                    yield extra + item.bits, Selector(None, item.part, where)
+            for item in _between(self._relations, least, most):
+                if item.rank == new.rank:
+                    yield extra + item.bits, Selector(item.part, None, where)
+            for bits, relation, chosen in self._pairs(new.rank, least, most):
+                yield extra + bits, Selector(relation, chosen, where)
+
+    def _pairs(
+        self, rank: int, low: float, high: float
+    ) -> Iterator[tuple[float, Relation, Filter]]:
+        """A relation and a filter, the later of which reads the feature of that rank."""
+        for relation in self._relations:
+            if relation.bits > high:
+                break
+            if relation.rank > rank:
+                continue
+            for chosen in _between(self._filters, low - relation.bits, high - relation.bits):
+                later = max(relation.rank, chosen.rank) == rank
+                if later and not _decides(relation.part, chosen.part):
+                    yield relation.bits + chosen.bits, relation.part, chosen.part
 
     def _fetched(self, new: Known, known: Sequence[Known]) -> Iterator[Candidate]:
         """The new feature at a neighbour, at an equal token, at a certain token or value."""
@@ -146,15 +169,14 @@ class Grammar:
                 if where is Where.ANYWHERE:
                     selectors.append((extra + 0.8, Selector(step)))
             for other in known[:8]:
-                if other is not new:
-                    same = Relation("==", other.feature, other.feature)
-                    selectors.append((extra + 0.5 + other.bits, Selector(same, None, where)))
+                same = Relation("==", other.feature, other.feature)
+                selectors.append((extra + 0.5 + other.bits, Selector(same, None, where)))
             for other in known[:3]:
                 for bits, chosen in self.filters(other):
                     if len(chosen.values) == 1:
                         selectors.append((extra + bits, Selector(None, chosen, where)))
         for bits, selector in selectors:
-            yield Candidate(bits + 1.9 + new.bits, Fetch(selector, new.feature))
+            yield Candidate(bits + 2.4 + new.bits, Fetch(selector, new.feature))
 
 
 def _relations(new: Known, known: Sequence[Known]) -> Iterator[tuple[float, Relation]]:
@@ -174,11 +196,11 @@ def _relations(new: Known, known: Sequence[Known]) -> Iterator[tuple[float, Rela
                     yield bits + 1.2, Relation("==", key.feature, query.feature, offset)
 
 
-def _bits(part: tuple[float, object]) -> float:
-    return part[0]
+def _bits(ranked: _Ranked[_Part]) -> float:
+    return ranked.bits
 
 
-def _between(parts: list[tuple[float, _Part]], low: float, high: float) -> list[tuple[float, _Part]]:
+def _between(parts: list[_Ranked[_Part]], low: float, high: float) -> list[_Ranked[_Part]]:
     """Those of more than ``low`` and at most ``high`` bits."""
     first, last = bisect_right(parts, low, key=_bits), bisect_right(parts, high, key=_bits)
     return parts[first:last]

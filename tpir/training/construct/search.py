@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from tpir.training.construct.features import (
     Count,
     Feature,
     Fetch,
+    Filter,
     Lookup,
     Relation,
     Selector,
@@ -37,7 +39,7 @@ WIDEST = 41
 SURE = 0.9999
 """A table that gets this share of the labels of the sample right is worth checking on the rest."""
 
-_BATCH = 150
+_BATCH = 500
 """How many waiting candidates are evaluated before the next feature is taken."""
 
 _ATTEMPTS, _MORE = 20, 40
@@ -84,7 +86,6 @@ class Search:
     on_status: Callable[[SearchStatus], None] | None = None
     solution: tuple[Feature, ...] | None = None
     tried: int = 0
-    taken: list[Known] = field(default_factory=list)
     best: dict[str, list[tuple[float, tuple[Feature, ...]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,11 +99,18 @@ class Search:
         self._ordered: dict[Feature, bool] = {}
         self._done: set[Feature] = set()
         self._open_goals = list(self.goals)
+        self._telling_goals = self.goals[1:] or self.goals
         self._horizon = _NEAR
-        self._unfinished: list[tuple[Known, tuple[Known, ...], float]] = []
+        self._unfinished: list[tuple[Known, float]] = []
         self._made = 0
+        self._summands: dict[str, dict[bytes, Feature]] = {}
         self._attempts: dict[str, int] = {}
         self._hits: dict[tuple[Feature, Feature], NDArray[np.float64]] = {}
+
+    @property
+    def taken(self) -> list[Known]:
+        """The features taken so far, in order."""
+        return self._grammar.known
 
     def run(self) -> tuple[Feature, ...] | None:
         """The features whose table gives every label; None if the budget ran out before."""
@@ -153,7 +161,7 @@ class Search:
                 return feature
             values = self.batch.values(feature)
             for known in self._telling[seen:]:
-                beside = max(goal.gain_beside(known, values) for goal in self._open_goals)
+                beside = max(goal.gain_beside(known, values) for goal in self._telling_goals)
                 gain = min(gain, beside)
             self._offer(serial, feature, bits, gain)
         return None
@@ -184,8 +192,11 @@ class Search:
         self._step[feature], self._ordered[feature] = step, self._is_ordered(feature)
         gain = 0.0
         for goal in list(self._open_goals):
-            gain = max(gain, goal.gain(values))
+            if goal in self._telling_goals:
+                gain = max(gain, goal.gain(values))
             self._try(goal, (feature,))
+            if self.solution is None and goal is not self.goals[0]:
+                self._complete_sum(goal, feature, values)
             if self.solution is not None:
                 return
         serial = len(self._step)
@@ -202,9 +213,7 @@ class Search:
 
     def _take(self, feature: Feature) -> None:
         low, high = self.batch.bounds(feature)
-        rank = max(len(self.taken) - 1, 0)
-        known = Known(feature, self._ordered[feature], low, high, math.log2(1 + rank))
-        self.taken.append(known)
+        known = self._grammar.learn(feature, ordered=self._ordered[feature], low=low, high=high)
         for goal in list(self._open_goals):
             self._pair_up(goal, feature)
             if self.solution is not None:
@@ -212,19 +221,19 @@ class Search:
         self._ask_by_table(feature)
         if self.solution is not None:
             return
-        self._make(known, tuple(self.taken), -1.0)
+        self._make(known, -1.0)
 
-    def _make(self, new: Known, known: tuple[Known, ...], low: float) -> None:
+    def _make(self, new: Known, low: float) -> None:
         """Add what can be made up to the horizon, and note that there is more beyond."""
-        for bits, made in self._grammar.made_with(new, known, low, self._horizon):
+        for bits, made in self._grammar.made_with(new, low, self._horizon):
             self._wait(bits, made)
-        self._unfinished.append((new, known, self._horizon))
+        self._unfinished.append((new, self._horizon))
 
     def _look_further(self) -> None:
         self._horizon += _STRIDE
         unfinished, self._unfinished = self._unfinished, []
-        for new, known, low in unfinished:
-            self._make(new, known, low)
+        for new, low in unfinished:
+            self._make(new, low)
 
     def _wait(self, bits: float, made: Feature) -> None:
         step = self._step_of(made)
@@ -325,6 +334,23 @@ class Search:
             if self.solution is not None:
                 return
 
+    def _complete_sum(self, goal: Goal, feature: Feature, values: Values) -> None:
+        """Look for a feature that gives the goal when this one is added or subtracted.
+
+        What it would have to be is known, up to a constant, so one look-up finds it among all.
+        """
+        here = goal.at(values)
+        summands = self._summands.setdefault(goal.name, {})
+        for operator, missing in (("+", goal.labels - here), ("-", goal.labels + here)):
+            other = summands.get(_digest(missing - missing[0]))
+            if other is not None and goal in self._open_goals:
+                made = Combined("+" if operator == "+" else "-", other, feature)
+                self._step[made], self._ordered[made] = self._step_of(made), True
+                self._reached(goal, (made,))
+                if self.solution is not None:
+                    return
+        summands.setdefault(_digest(here - here[0]), feature)
+
     def _fetch_by_sum(self, goal: Goal, features: tuple[Feature, ...]) -> bool:
         """Where the place is a feature, or two added, but for a constant: no table is needed."""
         place: Feature = features[0]
@@ -336,7 +362,9 @@ class Search:
             return False
         tokens = np.unique(goal.at(self.batch.values(Base.TOKEN)))
         here = Relation("==", place, Base.POSITION, -int(offsets[0]))
-        for chosen in (None, Filter(Base.TOKEN, tuple(map(int, tokens)))):
+        filters = [None, Filter(Base.TOKEN, tuple(map(int, tokens)))]
+        filters += [f for known in self.taken[:_MORE] for _, f in self._grammar.filters(known)]
+        for chosen in filters:
             made = Fetch(Selector(here, chosen), Base.TOKEN)
             if self._step_of(made) <= _LAST_STEP:
                 self._consider(made, 0.0, self._step_of(made))
@@ -419,4 +447,8 @@ def _canonical(values: Values) -> bytes:
     """Equal for values that differ by sign and a constant only."""
     moved = values - values[0]
     first = moved[np.argmax(moved != 0)]
-    return (moved if first > 0 else -moved).tobytes()
+    return _digest(moved if first > 0 else -moved)
+
+
+def _digest(values: NDArray[np.int16] | NDArray[np.int64]) -> bytes:
+    return blake2b(values.astype(np.int16).tobytes(), digest_size=16).digest()
