@@ -155,10 +155,11 @@ class Batch:
         return self._compared(relation, query)
 
     def _compared(self, relation: Relation, query: NDArray[np.int64]) -> Masks:
-        if relation.operator == "==":
+        if relation.operator in ("==", "!="):
             low, equal = self.equal(relation.key)
             known = (query >= low) & (query < low + equal.shape[1])
-            return np.where(known, _take(equal, query - low), np.uint64(0))
+            same = np.where(known, _take(equal, query - low), np.uint64(0))
+            return same if relation.operator == "==" else self._every & ~same
         low, lower = self._lower(relation.key)
         if relation.operator == "<":
             return _take(lower, query - low)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-Operator = Literal["==", "<", ">"]
+Operator = Literal["==", "!=", "<", ">"]
 Arithmetic = Literal["+", "-", "<", "=="]
 
 

@@ -25,6 +25,8 @@ from tpir.training.construct.features import (
 
 _Part = TypeVar("_Part", Relation, Filter)
 
+_OPERATORS: tuple[tuple[float, Operator], ...] = ((0.0, "=="), (0.5, "<"), (0.5, ">"), (1.0, "!="))
+
 _SUBSETS = 7
 """Up to so many tokens, filters list two or three of them."""
 
@@ -186,14 +188,12 @@ def _relations(new: Known, known: Sequence[Known]) -> Iterator[tuple[float, Rela
             if key.ordered != query.ordered:
                 continue
             bits = 0.5 + key.bits + (query.bits + 1.2 if query is not key else 0.0)
-            operators: list[tuple[float, Operator]] = [(0.0, "==")]
-            if key.ordered or key is query:
-                operators += [(0.5, "<"), (0.5, ">")]
-            for more, operator in operators:
+            for more, operator in _OPERATORS:
                 yield bits + more, Relation(operator, key.feature, query.feature)
             if key.ordered:
+                more = 0.3 if key.feature is query.feature is Base.POSITION else 1.2
                 for offset in (-1, 1):
-                    yield bits + 1.2, Relation("==", key.feature, query.feature, offset)
+                    yield bits + more, Relation("==", key.feature, query.feature, offset)
 
 
 def _bits(ranked: _Ranked[_Part]) -> float:

@@ -39,6 +39,9 @@ WIDEST = 41
 SURE = 0.9999
 """A table that gets this share of the labels of the sample right is worth checking on the rest."""
 
+_PROMISING = 0.6
+"""A feature that tells such a share beside the token or the position is tried with it at once."""
+
 _BATCH = 500
 """How many waiting candidates are evaluated before the next feature is taken."""
 
@@ -192,8 +195,12 @@ class Search:
         self._step[feature], self._ordered[feature] = step, self._is_ordered(feature)
         gain = 0.0
         for goal in list(self._open_goals):
+            told = goal.gain(values)
             if goal in self._telling_goals:
-                gain = max(gain, goal.gain(values))
+                gain = max(gain, told)
+            if told > _PROMISING:
+                for base in Base:
+                    self._try(goal, tuple({feature: None, base: None}))
             self._try(goal, (feature,))
             if self.solution is None and goal is not self.goals[0]:
                 self._complete_sum(goal, feature, values)
