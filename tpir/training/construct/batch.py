@@ -31,16 +31,18 @@ class Batch:
     """Inputs, and the values of features on them, each computed once.
 
     ``tokens`` [input, position] are codes, -1 after the end of an input. What a feature has there
-    means nothing. ``begun`` says that every input begins with one and the same token, which occurs
-    nowhere else: then no token is compared with it, so that it is not counted as one of them.
+    means nothing. Where every input begins with one and the same token, which occurs nowhere
+    else, that is ``begun``: no token is compared with it, so that it is not counted as one of them
+    (unless ``apart`` is false).
     """
 
-    def __init__(self, tokens: Values, *, causal: bool) -> None:
+    def __init__(self, tokens: Values, *, causal: bool, apart: bool = True) -> None:
         self.tokens, self.causal = tokens, causal
         self.inputs, self.length = tokens.shape
         self.present = tokens >= 0
-        first = tokens[:, 0]
-        self.begun = bool((first == first[0]).all() and not (tokens[:, 1:] == first[0]).any())
+        first = int(tokens[0, 0])
+        alone = bool((tokens[:, 0] == first).all() and not (tokens[:, 1:] == first).any())
+        self.begun = first if alone and apart else None
         ones = np.uint64(1)
         positions = np.arange(self.length, dtype=np.uint64)
         self._every = ((ones << self.present.sum(1).astype(np.uint64)) - ones)[:, None]
@@ -59,6 +61,7 @@ class Batch:
 
     def compute(self, feature: Feature) -> Values:
         """The same without keeping those of ``feature`` itself."""
+        values: Values
         match feature:
             case Base.TOKEN:
                 return np.maximum(self.tokens, 0)
@@ -69,17 +72,19 @@ class Batch:
                 return np.bitwise_count(self.selected(selector)).astype(np.int16)
             case Fetch(selector, value):
                 chosen = self.closest(self.selected(selector))
-                return np.take_along_axis(self.values(value), chosen, 1)
+                values = np.take_along_axis(self.values(value), chosen, 1)
+                return values
             case Combined("+", left, right):
-                return self.values(left) + self.values(right)
+                return np.add(self.values(left), self.values(right))
             case Combined("-", left, right):
-                return self.values(left) - self.values(right)
+                return np.subtract(self.values(left), self.values(right))
             case Combined("<", left, right):
                 return (self.values(left) < self.values(right)).astype(np.int16)
             case Combined("==", left, right):
                 return (self.values(left) == self.values(right)).astype(np.int16)
             case Lookup():
-                return np.array(feature.results, np.int16)[self._rows(feature)]
+                values = np.array(feature.results, np.int16)[self._rows(feature)]
+                return values
         raise AssertionError(feature)
 
     def forget(self) -> None:
@@ -106,10 +111,12 @@ class Batch:
                     kept |= equal[:, value - low]
             masks = masks & kept[:, None]
         if selector.where is Where.BEFORE:
-            return masks & self._before
-        if selector.where is Where.AFTER:
-            return masks & ~self._upto
-        return masks & self._upto if self.causal else masks
+            masks = masks & self._before
+        elif selector.where is Where.AFTER:
+            masks = masks & ~self._upto
+        elif self.causal:
+            masks = masks & self._upto
+        return masks
 
     def closest(self, masks: Masks) -> NDArray[np.int64]:
         """The key nearest to the query, itself last, the left of two; of none, the first."""
@@ -150,7 +157,7 @@ class Batch:
 
     def _related(self, relation: Relation) -> Masks:
         query = self.values(relation.query).astype(np.int64) + relation.offset
-        if relation.key is Base.TOKEN and relation.query is Base.TOKEN and self.begun:
+        if relation.key is Base.TOKEN and relation.query is Base.TOKEN and self.begun is not None:
             return self._compared(relation, query) & ~np.uint64(1)
         return self._compared(relation, query)
 
@@ -158,7 +165,7 @@ class Batch:
         if relation.operator in ("==", "!="):
             low, equal = self.equal(relation.key)
             known = (query >= low) & (query < low + equal.shape[1])
-            same = np.where(known, _take(equal, query - low), np.uint64(0))
+            same: Masks = np.where(known, _take(equal, query - low), np.uint64(0))
             return same if relation.operator == "==" else self._every & ~same
         low, lower = self._lower(relation.key)
         if relation.operator == "<":
@@ -175,7 +182,8 @@ class Batch:
 
 def _take(masks: Masks, columns: NDArray[np.int64]) -> Masks:
     """``masks`` [input, column] at ``columns`` [input, position], held within them."""
-    return np.take_along_axis(masks, np.clip(columns, 0, masks.shape[1] - 1), 1)
+    taken: Masks = np.take_along_axis(masks, np.clip(columns, 0, masks.shape[1] - 1), 1)
+    return taken
 
 
 def _highest(masks: Masks) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ Codes = NDArray[np.int64]
 
 
 class Goal:
-    """``labels`` [input, position], whole numbers, -1 where there is none; on the inputs of ``batch``.
+    """``labels`` [input, position], whole numbers, on the inputs of ``batch``; -1 where none is.
 
     Information is in nats a labelled position, less ``_PRICE`` for each parameter of the table that
     it takes to use it.
@@ -40,7 +40,7 @@ class Goal:
         self.entropy = self._contexts[0][0]
 
     def everywhere(self) -> Goal:
-        """The same at all positions of the inputs; where there was no label, a new one, the last."""
+        """The same at all positions; where there was no label, a new one, the last."""
         if self._everywhere is None:
             labels = np.full(self.batch.present.size, self.n_labels, np.int16)
             labels[self._at] = self.labels

@@ -137,14 +137,14 @@ class Grammar:
             least, most = low - extra, high - extra
             if new.feature is Base.POSITION and least < 0.0 <= most:
                 yield extra, Selector(where=where)
-            for item in _between(self._filters, least, most):
-                if item.rank == new.rank:
-                    yield extra + item.bits, Selector(None, item.part, where)
-            for item in _between(self._relations, least, most):
-                if item.rank == new.rank:
-                    yield extra + item.bits, Selector(item.part, None, where)
-            for bits, relation, chosen in self._pairs(new.rank, least, most):
-                yield extra + bits, Selector(relation, chosen, where)
+            for bits, rank, chosen in _between(self._filters, least, most):
+                if rank == new.rank:
+                    yield extra + bits, Selector(None, chosen, where)
+            for bits, rank, relation in _between(self._relations, least, most):
+                if rank == new.rank:
+                    yield extra + bits, Selector(relation, None, where)
+            for bits, related, kept in self._pairs(new.rank, least, most):
+                yield extra + bits, Selector(related, kept, where)
 
     def _pairs(
         self, rank: int, low: float, high: float

@@ -48,6 +48,12 @@ _BATCH = 500
 _ATTEMPTS, _MORE = 20, 40
 """How often fetching by a place is tried, and how many features may say 'nowhere' then."""
 
+_SUMS_FIRST = 1_000
+"""Before so many features are tried, places are not looked up in tables: sums are simpler."""
+
+_PATIENCE, _LEAST = 4, 20_000
+"""How long a better table is looked for: so many times as before, and at least so many features."""
+
 _NEAR, _STRIDE = 3.0, 0.5
 """Candidates are made up to so many bits at first; then the horizon moves on by so many."""
 
@@ -77,15 +83,18 @@ class _Waiting(NamedTuple):
 class Search:
     """Features on a sample of inputs, and goals on it, the first of which is what counts.
 
-    ``verify`` is asked whether a table of some features gives the labels of all data; the search
-    ends when it says so, or after ``budget`` features. Equal arguments give equal results.
+    ``verify`` is asked whether a table of some features gives the labels of all data: None if not,
+    else how many of its rows rest on a single label. The search ends with a table that has no such
+    row, or after ``budget`` features. A table with some is kept while a better one is looked for,
+    ``_PATIENCE`` times as long as it took: by the estimate of Good and Turing (Good 1953), such
+    rows are as many as labels to come that have no row. Equal arguments give equal results.
     """
 
     batch: Batch
     goals: list[Goal]
     n_tokens: int
     budget: int
-    verify: Callable[[tuple[Feature, ...]], bool]
+    verify: Callable[[tuple[Feature, ...]], int | None]
     on_status: Callable[[SearchStatus], None] | None = None
     solution: tuple[Feature, ...] | None = None
     tried: int = 0
@@ -106,7 +115,9 @@ class Search:
         self._horizon = _NEAR
         self._unfinished: list[tuple[Known, float]] = []
         self._made = 0
+        self._provisional: tuple[int, tuple[Feature, ...]] | None = None
         self._summands: dict[str, dict[bytes, Feature]] = {}
+        self._tables: list[tuple[Goal, tuple[Feature, ...]]] = []
         self._attempts: dict[str, int] = {}
         self._hits: dict[tuple[Feature, Feature], NDArray[np.float64]] = {}
 
@@ -124,18 +135,30 @@ class Search:
             if feature is not None:
                 self._take(feature)
             self._evaluate_some()
+            if self.tried >= _SUMS_FIRST:
+                self._try_tables()
             if len(self._candidates) < _BATCH:
                 self._look_further()
             if self.on_status is not None:
                 self.on_status(self._status())
+        if self.solution is None and self._provisional is not None:
+            self.solution = self._provisional[1]
         return self.solution
 
+    def _try_tables(self) -> None:
+        waiting, self._tables = self._tables, []
+        for goal, features in waiting:
+            if self.solution is None:
+                self._fetch_by_place(goal, features)
+
+    def best_features(self) -> tuple[Feature, ...]:
+        """Those whose table is the best so far."""
+        found = self.best.get(self.goals[0].name)
+        return found[0][1] if found else (Base.TOKEN,)
+
     def _status(self) -> SearchStatus:
-        best: tuple[Feature, ...] = ()
-        share = 0.0
-        if self.best.get(self.goals[0].name):
-            best = self.best[self.goals[0].name][0][1]
-            share = self.goals[0].share_right(*self.goals[0].joint(best))
+        best = self.best_features()
+        share = self.goals[0].share_right(*self.goals[0].joint(best))
         return SearchStatus(self.tried, len(self._step), len(self.taken), best, share)
 
     def _next(self) -> Feature | None:
@@ -314,10 +337,19 @@ class Search:
         if size > LARGEST_TABLE or goal.share_right(codes, size) < SURE:
             return
         if goal is self.goals[0]:
-            if self.verify(features):
-                self.solution = features
+            self._offer_solution(features)
         else:
             self._reached(goal, features)
+
+    def _offer_solution(self, features: tuple[Feature, ...]) -> None:
+        single = self.verify(features)
+        if single is None:
+            return
+        if single == 0:
+            self.solution = features
+        elif self._provisional is None or single < self._provisional[0]:
+            self._provisional = (single, features)
+            self.budget = min(self.budget, _PATIENCE * self.tried + _LEAST)
 
     def _reached(self, goal: Goal, features: tuple[Feature, ...]) -> None:
         """A table tells each token where it is wanted: fetch the token that says 'here'.
@@ -329,6 +361,12 @@ class Search:
             self._open_goals.remove(goal)
         if self._fetch_by_sum(goal, features):
             return
+        if self.tried < _SUMS_FIRST:
+            self._tables.append((goal, features))
+            return
+        self._fetch_by_place(goal, features)
+
+    def _fetch_by_place(self, goal: Goal, features: tuple[Feature, ...]) -> None:
         wanted = goal.everywhere()
         more = [()] + [(k.feature,) for k in self.taken[:_MORE] if k.feature not in features]
         for extra in more:
@@ -443,7 +481,8 @@ class Search:
             np.add.at(counts, (column, goal.labels), 1.0)
         counts += 1.0
         lift = counts / counts.sum(1, keepdims=True) / counts.sum(0, keepdims=True)
-        hits = (lift.argmax(1)[values] == goal.labels[:, None]).astype(np.float64)
+        right: NDArray[np.bool_] = lift.argmax(1)[values] == goal.labels[:, None]
+        hits: NDArray[np.float64] = right.astype(np.float64)
         if hits.shape[1] > 20:
             hits = hits[:, :0]
         self._hits[key, value] = hits
