@@ -182,7 +182,7 @@ class _Data:
 def _extended(
     table: dict[tuple[int, ...], str], names: Sequence[str]
 ) -> dict[tuple[int, ...], str]:
-    """A table whose labels spell its numbers, but for a constant, goes on where nothing was seen."""
+    """A table whose labels spell its numbers (plus a constant) goes on where nothing was seen."""
     offsets = set()
     for key, label in table.items():
         spelled = len(key) == 1 and label.removeprefix("-").isdecimal()
