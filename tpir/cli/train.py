@@ -10,15 +10,19 @@ from typing import Annotated
 import typer
 
 from tpir.cli.options import Force, Json
+from tpir.cli.train_construct import train_construct
 from tpir.cli.train_gradient import train_gradient
 from tpir.cli.train_on import Source, train_on
 from tpir.cli.train_reference import train_reference
 from tpir.cli.train_request import PROBLEM_FILE, Request
+from tpir.cli.train_search import train_search
 from tpir.errors import TpirError
 
 METHODS: Mapping[str, Callable[[Request], None]] = {
-    "reference": train_reference,
+    "search": train_search,
+    "construct": train_construct,
     "gradient": train_gradient,
+    "reference": train_reference,
 }
 """The ways to train from scratch, by name."""
 
@@ -64,7 +68,8 @@ def train(
         typer.Option(
             "--method",
             metavar="NAME",
-            help="reference: one seed as in the paper. gradient: many seeds at once.",
+            help="construct: search for the program. gradient: many seeds at once. search: the "
+            "one, and if it fails the other. reference: one seed as in the paper.",
         ),
     ] = None,
     seeds: Annotated[
@@ -107,11 +112,13 @@ def train(
 ) -> None:
     """Train a Transformer Program on a task, a teacher's answers, or examples.
 
-    The method reference trains one seed as the paper does, on one of the eight tasks of the public
-    reference. The method gradient trains many seeds at once and keeps the best in validation.
+    The usual method, search, looks for the program itself (construct), from the shortest on, until
+    one gives every label; where none is found it trains many seeds at once and keeps the best in
+    validation (gradient). The method reference trains one seed as the paper does; it is the usual
+    one where --preset, --settings, --epochs or --set are given.
 
-    The folder holds the best model (checkpoint.safetensors), settings.json, metrics.csv, and the
-    state to resume from. Equal settings give equal weights.
+    The folder holds the model (checkpoint.safetensors) and settings.json; of a search also
+    program.rasp, else metrics.csv and the state to resume from. Equal settings give equal weights.
 
     With --from a model that exists is trained on, gently: a run's, or one compiled from an edited
     program. It learns a task, or the examples of --data, a tenth of which is held out; the folder
@@ -121,11 +128,13 @@ def train(
 
     \b
       tpir train sort -o runs/sort
-      tpir train sort -o runs/sort --resume
+      tpir train most_freq -o runs/most_freq --vocab-size 16 --max-length 16
+      tpir train --teacher prog.rasp --vocab a,b,c --max-length 8 -o runs/prog
+      tpir train sort -o runs/paper --preset paper
+      tpir train sort -o runs/paper --preset paper --resume
       tpir train hist -o runs/hist --vocab-size 6 --max-length 6 --set n_layers=1
       tpir train --preset demo -o runs/demo
       tpir train reverse -o runs/reverse --method gradient --seeds 16
-      tpir train --teacher prog.rasp --vocab a,b,c --max-length 8 -o runs/prog --method gradient
       tpir train sort --from edited.safetensors -o runs/edited --epochs 3
       tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
@@ -149,8 +158,11 @@ def train(
         train_on(Source(start, task, data), out, changes, force=force, as_json=as_json)
         return
     if method is None:
-        many = resume and (out / PROBLEM_FILE).is_file()
-        method = "gradient" if many else "reference"
+        # Settings, epochs and presets are those of the paper's training, unless it is said whose.
+        classic = preset is not None or settings is not None or bool(assign) or epochs is not None
+        method = "reference" if classic else "search"
+        if resume:
+            method = "gradient" if (out / PROBLEM_FILE).is_file() else "reference"
     if method not in METHODS:
         raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
     METHODS[method](
