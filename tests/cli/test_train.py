@@ -58,15 +58,15 @@ def test_it_learns_from_a_file_and_from_a_teacher(cli: Cli, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("hist", "--method", "magic"), "there is no method magic; there is: reference, gradient"),
+        (("hist", "--method", "magic"), "there is no method magic; there is: search, "),
         (("--method", "gradient"), "say what to train on"),
         (("hist", "--data", "x.csv", "--method", "gradient"), "one of them"),
         (("hist", "--method", "gradient", "--set", "n_layer=1"), "no setting is called 'n_layer'"),
         (("hist", "--method", "gradient", "--epochs", 3), "--set steps=N"),
         (("hist", "--method", "gradient", "--preset", "paper"), "--method reference"),
         (("hist", "--seeds", 3), "--method gradient"),
-        (("--teacher", "x.rasp"), "--method gradient"),
-        (("--data", "x.csv"), "--method gradient"),
+        (("--teacher", "x.rasp", "--method", "reference"), "--method gradient"),
+        (("--data", "x.csv", "--method", "reference"), "--method gradient"),
         (("hist", "--tensorboard"), "--method gradient"),
         (("--preset", "small"), "there is no preset small; there is: demo, paper"),
         (("hist", "--from", "x", "--method", "gradient"), "--from starts from a model"),
