@@ -30,6 +30,8 @@ GOOD = TransformerProgramConfig(vocabulary=("<pad>", "a"), labels=("<pad>", "x")
         ({"n_vars_cat": 2}, "one_hot_embed"),
         ({"predicates": "many"}, "one, set"),
         ({"mlps": "tree"}, "relu, table"),
+        ({"conjuncts": 0, "predicates": "set"}, "conjuncts is 0"),
+        ({"conjuncts": 2}, "conjuncts is 2: heads of several predicates need predicates set"),
         (
             {"attention": "score", "position_bias": "none", "predicates": "set"},
             "score attention has no predicates",

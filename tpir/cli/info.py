@@ -40,6 +40,7 @@ _SIZES = (
     "attention",
     "position_bias",
     "predicates",
+    "conjuncts",
     "mlps",
     "pooled",
 )

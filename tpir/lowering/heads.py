@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder
+from tpir.ir.conjunctions import Match, conjoin, without_constants
 from tpir.ir.functions import Relation, ScoreTable
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
     Always,
+    And,
     Choose,
     Order,
     Otherwise,
@@ -24,7 +26,7 @@ from tpir.ir.program import Node, Origin
 from tpir.ir.values import sorted_values
 from tpir.lowering.embeddings import indices_of, is_one
 from tpir.lowering.tensors import Floats, Tensors
-from tpir.lowering.variables import Stream, Variable
+from tpir.lowering.variables import Stream, Variable, domain_of
 from tpir.models.config import TransformerProgramConfig
 
 _BIAS_LIMIT = 10.0
@@ -38,27 +40,23 @@ def categorical_heads(
     stream: Stream,
 ) -> list[Variable]:
     """The variables that the categorical heads of a layer add."""
-    prefix, heads, width = f"blocks.{layer}.cat_attn", config.n_heads_cat, config.d_var
-    if not heads:
+    prefix = f"blocks.{layer}.cat_attn"
+    if not config.n_heads_cat:
         return []
-    reads = _Reads(tensors, prefix, heads, len(stream.categorical))
-    scores = tensors.read(f"{prefix}.W_pred.W", heads, width, width)
+    heads = _Heads(config, tensors, prefix, stream, config.n_heads_cat, len(stream.categorical))
     orders = _orders(config, tensors, prefix) if config.attention == "cat" else None
     added = []
-    for head in range(heads):
+    for head in range(config.n_heads_cat):
         name, origin = f"attn_{layer}_{head}", Origin(layer, f"attn {head}")
-        keys = stream.categorical[reads.keys[head]]
-        queries = stream.categorical[reads.queries[head]]
         if orders is None:
-            logits = _divided(scores[head], config)
+            keys, queries, scores = heads.predicate(head)
+            logits = _divided(scores, config)
             chosen = _best_scored(builder, keys, queries, logits, name, origin)
         else:
-            matches = select_matches(
-                builder, keys, queries, matched_keys(config, scores[head]), name, origin
-            )
+            matches = select_matches(builder, heads.matches(head), name, origin)
             choice = Choose(orders[head], None, Otherwise.FIRST)
             chosen = builder.add(choice, [matches], name=f"{name}_key", origin=origin)
-        values = stream.categorical[reads.values[head]]
+        values = stream.categorical[heads.values[head]]
         node = builder.add(Aggregate(), [chosen, values.node], name=name, origin=origin)
         added.append(values.copied_to(node))
     return added
@@ -72,18 +70,15 @@ def numerical_heads(
     stream: Stream,
 ) -> list[Node]:
     """The numbers that the numerical heads of a layer add."""
-    prefix, heads, width = f"blocks.{layer}.num_attn", config.n_heads_num, config.d_var
-    if not heads:
+    prefix = f"blocks.{layer}.num_attn"
+    if not config.n_heads_num:
         return []
-    reads = _Reads(tensors, prefix, heads, len(stream.categorical), len(stream.numerical))
-    matched = matched_keys(config, tensors.read(f"{prefix}.W_pred.W", heads, width, width))
+    heads = _Heads(config, tensors, prefix, stream, config.n_heads_num, len(stream.numerical))
     added = []
-    for head in range(heads):
+    for head in range(config.n_heads_num):
         name, origin = f"n_{layer}_{head}", Origin(layer, f"num_attn {head}")
-        keys = stream.categorical[reads.keys[head]]
-        queries = stream.categorical[reads.queries[head]]
-        matches = select_matches(builder, keys, queries, matched[head], name, origin)
-        values = stream.numerical[reads.values[head]]
+        matches = select_matches(builder, heads.matches(head), name, origin)
+        values = stream.numerical[heads.values[head]]
         if is_one(values):
             added.append(builder.add(SelectorWidth(), [matches], name=name, origin=origin))
         else:
@@ -91,61 +86,86 @@ def numerical_heads(
     return added
 
 
-class _Reads:
-    """Which variables the heads of one layer read."""
+class _Heads:
+    """What the heads of one layer read, and their predicates."""
 
     def __init__(
-        self, tensors: Tensors, prefix: str, heads: int, variables: int, numbers: int | None = None
+        self,
+        config: TransformerProgramConfig,
+        tensors: Tensors,
+        prefix: str,
+        stream: Stream,
+        heads: int,
+        values: int,
     ) -> None:
-        self.keys = tensors.choices(f"{prefix}.W_K.W", heads, variables)
-        self.queries = tensors.choices(f"{prefix}.W_Q.W", heads, variables)
-        last = variables if numbers is None else numbers
-        self.values = tensors.choices(f"{prefix}.W_V.W", heads, last)
+        self.config, self.variables = config, stream.categorical
+        self.indices = stream.categorical[config.n_vars_cat].node
+        predicates, width = heads * config.conjuncts, config.d_var
+        self.keys = tensors.choices(f"{prefix}.W_K.W", predicates, len(self.variables))
+        self.queries = tensors.choices(f"{prefix}.W_Q.W", predicates, len(self.variables))
+        self.logits = tensors.read(f"{prefix}.W_pred.W", predicates, width, width)
+        self.values = tensors.choices(f"{prefix}.W_V.W", heads, values)
+
+    def predicate(self, row: int) -> tuple[Variable, Variable, Floats]:
+        """Keys, queries, and the logits [query place, key place] of one predicate."""
+        keys, queries = self.variables[self.keys[row]], self.variables[self.queries[row]]
+        return keys, queries, self.logits[row]
+
+    def matches(self, head: int) -> list[Match]:
+        """What each conjunct of a head asks for."""
+        first, found = head * self.config.conjuncts, []
+        sets = self.config.predicates == "set"
+        for row in range(first, first + self.config.conjuncts):
+            keys, queries, logits = self.predicate(row)
+            holds = self._matched(logits)[np.ix_(queries.places, keys.places)]
+            match = Match(keys.node, queries.node, holds)
+            found.append(without_constants(match, self.indices, keys=sets))
+        return found
+
+    def _matched(self, logits: Floats) -> NDArray[np.bool_]:
+        """Which key places match: those above 0, or of one key value the greatest, the first."""
+        if self.config.predicates == "set":
+            return np.asarray(logits > 0)
+        return np.asarray(np.arange(logits.shape[-1]) == logits.argmax(axis=-1)[..., None])
 
 
-def matched_keys(config: TransformerProgramConfig, logits: Floats) -> NDArray[np.bool_]:
-    """Which key places match, for ``logits`` [..., query place, key place]: of the same shape.
+def select_matches(builder: Builder, matches: list[Match], name: str, origin: Origin) -> Node:
+    """The selector of a head, whose conjuncts all have to match.
 
-    Those above 0, or with one key value a query the greatest, of equal ones the first.
+    There is one way to write each, whatever the model reads in vain: conjuncts that one relation
+    can hold are one, those that are true everywhere are left out, and of none it is ``True``.
     """
-    if config.predicates == "set":
-        return np.asarray(logits > 0)
-    return np.asarray(np.arange(logits.shape[-1]) == logits.argmax(axis=-1)[..., None])
+    indices, name = indices_of(builder), f"{name}_match"
+    found = conjoin(matches)
+    if not found:
+        always = Select(Always(True))
+        return builder.add(always, [indices, indices], name=name, origin=origin)
+    names = [name] if len(found) == 1 else [f"{name}_{k}" for k in range(len(found))]
+    selectors = [_select(builder, *each, origin) for each in zip(found, names, strict=True)]
+    selector = selectors[0]
+    for other in selectors[1:]:
+        selector = builder.add(And(), [selector, other], name=name, origin=origin)
+    return selector
 
 
-def select_matches(
-    builder: Builder,
-    keys: Variable,
-    queries: Variable,
-    matched: NDArray[np.bool_],
-    name: str,
-    origin: Origin,
-) -> Node:
-    """The selector of a predicate: ``matched`` [query place, key place] says which places match.
+def _select(builder: Builder, match: Match, name: str, origin: Origin) -> Node:
+    """The selector of one relation, not true everywhere.
 
-    There is one way to write each selector, whatever the model reads in vain: where all rows are
-    equal, the query does not matter and is ``indices``; if they are all empty, so are the keys; a
-    selector of all keys is ``True`` over indices.
+    Where all rows are equal, the query does not matter and is ``indices``; if they are all empty,
+    so are the keys.
     """
-    found = matched[np.ix_(queries.places, keys.places)]
+    domain, indices = domain_of(match.keys), indices_of(builder)
+    keys, queries = match.keys, match.queries
     rows = [
-        sorted_values(v for v, holds in zip(keys.domain, row, strict=True) if holds)
-        for row in found
+        sorted_values(v for v, holds in zip(domain, row, strict=True) if holds)
+        for row in match.holds
     ]
-    indices = indices_of(builder)
-    key_node, query_node = keys.node, queries.node
-    predicate: Relation | Always = Relation(queries.domain, tuple(rows))
-    if all(row == rows[0] for row in rows):
-        query_node = indices
-        positions = tuple(range(builder.header.context))
-        predicate = Relation(positions, (rows[0],) * len(positions))
-        if len(rows[0]) == len(keys.domain):
-            predicate = Always(True)
-        if not rows[0] or predicate == Always(True):
-            key_node = indices
-    return builder.add(
-        Select(predicate), [key_node, query_node], name=f"{name}_match", origin=origin
-    )
+    if match.ignores_queries:
+        queries, rows = indices, rows[:1] * builder.header.context
+        if not rows[0]:
+            keys = indices
+    relation = Relation(domain_of(queries), tuple(rows))
+    return builder.add(Select(relation), [keys, queries], name=name, origin=origin)
 
 
 def _best_scored(

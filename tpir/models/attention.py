@@ -70,6 +70,7 @@ def nearest_bias(context: int) -> Tensor:
 class CategoricalHeads(nn.Module):
     """Heads that copy the value of one key (paper, section 3.1).
 
+    ``W_K``, ``W_Q`` and ``W_pred`` have a row for each conjunct of each head, head-major.
     ``mask`` and ``pos_bias`` are unused; the public format has them.
     """
 
@@ -79,9 +80,10 @@ class CategoricalHeads(nn.Module):
     def __init__(self, config: TransformerProgramConfig, n_variables: int) -> None:
         super().__init__()
         heads, width = config.n_heads_cat, config.d_var
-        self.W_K = Read(heads, n_variables, width)
-        self.W_Q = Read(heads, n_variables, width)
-        self.W_pred = Relation(heads, width, config.predicates)
+        triples = heads * config.conjuncts
+        self.W_K = Read(triples, n_variables, width)
+        self.W_Q = Read(triples, n_variables, width)
+        self.W_pred = Relation(triples, width, config.predicates)
         self.W_V = Read(heads, n_variables, width)
         self.rel_pos_bias = OffsetBias(config) if config.attention == "cat" else None
         self.register_buffer("mask", torch.ones(config.context, config.context).tril())
@@ -89,7 +91,7 @@ class CategoricalHeads(nn.Module):
         self.scale = math.sqrt(width)
 
     def relation(self, sample: Sampler) -> Tensor:
-        """Weights or scores [head, query value, key value]."""
+        """Weights or scores [head * conjunct, query value, key value]."""
         return self.W_pred(sample) if self.rel_pos_bias is not None else self.W_pred.W
 
     def logits(self, scores: Tensor, permitted: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ class CategoricalHeads(nn.Module):
         """Logits of keys that all match: [head, query, key] for the full context."""
         assert self.rel_pos_bias is not None
         context = self.mask.shape[0]
-        scores = torch.ones(self.W_pred.W.shape[0], context, context, device=self.mask.device)
+        scores = torch.ones(len(self.W_V.W), context, context, device=self.mask.device)
         biased: Tensor = self.rel_pos_bias(scores)
         return biased / self.scale
 
@@ -120,16 +122,20 @@ class CategoricalHeads(nn.Module):
 
 
 class NumericalHeads(nn.Module):
-    """Heads that sum a number over all matching keys (paper, section 3.2)."""
+    """Heads that sum a number over all matching keys (paper, section 3.2).
+
+    ``W_K``, ``W_Q`` and ``W_pred`` have a row for each conjunct of each head, head-major.
+    """
 
     mask: Tensor
 
     def __init__(self, config: TransformerProgramConfig, n_cat: int, n_num: int) -> None:
         super().__init__()
         heads, width = config.n_heads_num, config.d_var
-        self.W_K = Read(heads, n_cat, width)
-        self.W_Q = Read(heads, n_cat, width)
-        self.W_pred = Relation(heads, width, config.predicates)
+        triples = heads * config.conjuncts
+        self.W_K = Read(triples, n_cat, width)
+        self.W_Q = Read(triples, n_cat, width)
+        self.W_pred = Relation(triples, width, config.predicates)
         self.W_V = Read(heads, n_num, 1)
         if config.selector_width:
             self.W_V.fix(0)

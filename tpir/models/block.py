@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ class Block(nn.Module):
         n_cat, n_num = n_cat + config.n_heads_cat, n_num + config.n_heads_num
         self.cat_mlp = MlpGroup(config, config.n_cat_mlps, n_cat, numerical=False)
         self.num_mlp = MlpGroup(config, config.n_num_mlps, n_num, numerical=True)
-        self.n_heads_cat = config.n_heads_cat
+        self.n_heads_cat, self.conjuncts = config.n_heads_cat, config.conjuncts
 
     def forward(
         self, x_cat: Tensor, x_num: Tensor, permitted: Tensor, sample: Sampler
@@ -49,18 +51,24 @@ class Block(nn.Module):
         parts = torch.split(read, [len(reader) for reader in readers], dim=1)
         heads_cat, heads_num = x_cat[:, :, :0], x_num[:, :, :0]
         if self.n_heads_cat:
-            scores = _scores(parts[0], parts[1], cat.relation(sample))
+            scores = self._scores(parts[0], parts[1], cat.relation(sample))
             weights = sample(cat.logits(scores, permitted)).to(x_cat.dtype)
             heads_cat = (weights @ parts[2]).transpose(1, 2)
         if num is not None:
-            scores = _scores(parts[3], parts[4], num.W_pred(sample))
+            scores = self._scores(parts[3], parts[4], num.W_pred(sample))
             scores = scores.masked_fill(~permitted.unsqueeze(1), 0)
             values = x_num @ sample(num.W_V.W).T
             heads_num = torch.einsum("bhqk,bkh->bqh", scores, values)
         return heads_cat, heads_num
 
+    def _scores(self, keys: Tensor, queries: Tensor, relation: Tensor) -> Tensor:
+        """How much keys match, the product over the conjuncts: [batch, head, query, key].
 
-def _scores(keys: Tensor, queries: Tensor, relation: Tensor) -> Tensor:
-    """[batch, head, query, key] from keys and queries [batch, head, position, value]."""
-    wanted = torch.einsum("bhtq,hqk->bhtk", queries, relation)
-    return wanted @ keys.transpose(-1, -2)
+        ``keys`` and ``queries`` [batch, head * conjunct, position, value], ``relation``
+        [head * conjunct, query value, key value].
+        """
+        wanted = torch.einsum("bhtq,hqk->bhtk", queries, relation)
+        matches = wanted @ keys.transpose(-1, -2)
+        if self.conjuncts == 1:
+            return matches
+        return reduce(torch.mul, [matches[:, k :: self.conjuncts] for k in range(self.conjuncts)])

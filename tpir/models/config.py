@@ -31,11 +31,13 @@ class TransformerProgramConfig:
     variable. Score attention has no position bias: ``position_bias`` is then ``"none"``.
     ``masked_labels`` can never be predicted; None is a model without a label mask.
 
-    Two options go beyond the paper. A query value matches ``one`` key value, or with
-    ``predicates="set"`` any set of them. MLPs are hidden ``relu`` layers of ``d_mlp`` units, or
-    with ``mlps="table"`` tables of logits over all combinations of input values, and ``d_mlp``
-    means nothing. A numerical table has a row for each whole number from 0 to ``d_var`` - 1,
-    numbers beyond read the nearest row; so it needs ``count_only``, whose numbers are whole.
+    Three options go beyond the paper. A query value matches ``one`` key value, or with
+    ``predicates="set"`` any set of them. Then each head can have several ``conjuncts``, a key
+    variable, a query variable and a predicate each, and a key matches where all of them match.
+    MLPs are hidden ``relu`` layers of ``d_mlp`` units, or with ``mlps="table"`` tables of logits
+    over all combinations of input values, and ``d_mlp`` means nothing. A numerical table has a row
+    for each whole number from 0 to ``d_var`` - 1, numbers beyond read the nearest row; so it needs
+    ``count_only``, whose numbers are whole.
 
     Raises TpirError if the sizes do not fit together.
     """
@@ -63,6 +65,7 @@ class TransformerProgramConfig:
     masked_labels: tuple[str, ...] | None = (PAD,)
     predicates: Predicates = "one"
     mlps: Mlps = "relu"
+    conjuncts: int = 1
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -103,6 +106,7 @@ _LEAST = {
     "n_num_mlps": 0,
     "mlp_inputs": 1,
     "d_mlp": 1,
+    "conjuncts": 1,
 }
 
 
@@ -157,6 +161,10 @@ def _check_options(config: TransformerProgramConfig) -> None:
         raise TpirError("score attention has no position bias; position_bias must be none")
     if config.attention == "score" and config.predicates == "set":
         raise TpirError("score attention has no predicates; predicates must be one")
+    if config.conjuncts > 1 and config.predicates == "one":
+        raise TpirError(
+            f"conjuncts is {config.conjuncts}: heads of several predicates need predicates set"
+        )
     if config.mlps == "table" and config.n_num_mlps and not config.count_only:
         raise TpirError(
             "mlps is table: numerical tables read whole numbers, so count_only must be true"

@@ -78,17 +78,51 @@ class OneKeyPredicates:
 
 
 class SetPredicates:
-    """For each head and query value a set of key values, as bits of a few integers.
+    """Heads of which each query value matches a set of key values, in each of their conjuncts.
 
-    ``wanted`` [word, head, query value] holds the sets, ``bits`` [word, key value] the key values:
-    a key matches where the two share a bit. Padding, the last value of each, has none.
+    Conjuncts are looked up one after the other. Those that are true everywhere cost nothing: the
+    first of each head is one that is not, and later ones are looked up for the heads that have any.
     """
 
-    def __init__(self, heads: Sequence[CategoricalHeads | NumericalHeads], d_var: int) -> None:
-        self.d_var = d_var
-        self.keys = torch.cat([first_argmax(h.W_K.W, 1) for h in heads])
-        self.queries = torch.cat([first_argmax(h.W_Q.W, 1) for h in heads])
+    def __init__(
+        self, heads: Sequence[CategoricalHeads | NumericalHeads], d_var: int, conjuncts: int = 1
+    ) -> None:
+        keys = torch.cat([first_argmax(h.W_K.W, 1) for h in heads])
+        queries = torch.cat([first_argmax(h.W_Q.W, 1) for h in heads])
         matched = torch.cat([h.W_pred.W > 0 for h in heads])
+        limits = ~matched.flatten(1).all(1).view(-1, conjuncts)
+        places = torch.arange(len(keys), device=keys.device).view(-1, conjuncts)
+        places = places.gather(1, limits.int().argsort(dim=1, descending=True, stable=True))
+        self.steps: list[tuple[Tensor, _Sets]] = []
+        for k in range(conjuncts):
+            having = limits.sum(1) > k if k else torch.ones_like(limits[:, 0])
+            of = having.nonzero().flatten()
+            if len(of):
+                own = places[of, k]
+                self.steps.append((of, _Sets(keys[own], queries[own], matched[own], d_var)))
+
+    def matches(self, ids: Tensor, padding: Tensor | None) -> Tensor:
+        """Bool [head, query, key, batch]."""
+        (_, first), *later = self.steps
+        found = first.matches(ids, padding)
+        for heads, sets in later:
+            also = sets.matches(ids, padding)
+            if len(also) == len(found):
+                found &= also
+            else:
+                found[heads] &= also
+        return found
+
+
+class _Sets:
+    """For each predicate and query value a set of key values, as bits of a few integers.
+
+    ``wanted`` [word, predicate, query value] holds the sets, ``bits`` [word, key value] the key
+    values: a key matches where the two share a bit. Padding, the last value of each, has none.
+    """
+
+    def __init__(self, keys: Tensor, queries: Tensor, matched: Tensor, d_var: int) -> None:
+        self.keys, self.queries, self.d_var = keys, queries, d_var
         values = torch.arange(d_var, device=matched.device)
         bits = torch.ones_like(values) << values % _WORD
         words = [values // _WORD == word for word in range(-(-d_var // _WORD))]
@@ -96,7 +130,7 @@ class SetPredicates:
         self.wanted = _padded(torch.stack([(matched * bits * own).sum(2) for own in words]), d_var)
 
     def matches(self, ids: Tensor, padding: Tensor | None) -> Tensor:
-        """Bool [head, query, key, batch]."""
+        """Bool [predicate, query, key, batch]."""
         keys, queries = ids.index_select(0, self.keys), ids.index_select(0, self.queries)
         if padding is not None:
             keys.masked_fill_(padding, self.d_var)
@@ -278,8 +312,11 @@ class DiscreteLayer:
         self.best_score = BestScore(cat, config) if scored else None
         self.nearest = Nearest(cat, config.causal) if self.n_cat and not scored else None
         heads = ([cat] if self.nearest is not None else []) + ([num] if num is not None else [])
-        predicates = SetPredicates if config.predicates == "set" else OneKeyPredicates
-        self.predicates = predicates(heads, config.d_var) if heads else None
+        self.predicates: OneKeyPredicates | SetPredicates | None = None
+        if heads and config.predicates == "set":
+            self.predicates = SetPredicates(heads, config.d_var, config.conjuncts)
+        elif heads:
+            self.predicates = OneKeyPredicates(heads, config.d_var)
         self.copied = first_argmax(cat.W_V.W, 1)
         self.summed = first_argmax(num.W_V.W, 1) if num is not None else None
         of_values, of_numbers = (

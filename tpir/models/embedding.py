@@ -96,17 +96,17 @@ class Read(nn.Module):
 
 
 class Relation(nn.Module):
-    """What each value of a query asks of a key: ``W`` [head, query value, key value].
+    """What each value of a query asks of a key: ``W`` [predicate, query value, key value].
 
     For a predicate of kind ``one`` these are logits of a choice among key values, for one of kind
     ``set`` a key value matches where its logit is above 0; for score attention, the scores.
     """
 
-    def __init__(self, n_heads: int, d_var: int, kind: Predicates) -> None:
+    def __init__(self, n_predicates: int, d_var: int, kind: Predicates) -> None:
         super().__init__()
         self.kind = kind
-        self.W = nn.Parameter(torch.randn(n_heads, d_var, d_var) / d_var**0.5)
+        self.W = nn.Parameter(torch.randn(n_predicates, d_var, d_var) / d_var**0.5)
 
     def forward(self, sample: Sampler) -> Tensor:
-        """How much each key value matches, from 0 to 1: [head, query value, key value]."""
+        """How much each key value matches, from 0 to 1: [predicate, query value, key value]."""
         return sample.truth(self.W) if self.kind == "set" else sample(self.W)

@@ -51,7 +51,7 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
     causal, pooled = _causal(folder, args, words), _truth(folder, args, "pool_outputs")
     stated = {name: args.get(key) for key, name in _SIZE_NAMES.items()}
     stated |= {"context": words.get("n_ctx"), "position_bias": args.get("rel_pos_bias")}
-    stated["attention"] = args.get("attention_type")
+    stated |= {"attention": args.get("attention_type"), "conjuncts": 1}
     for name in ("one_hot_embed", "count_only", "selector_width"):
         stated[name] = _truth(folder, args, name) if name in args else None
     state = load_state(folder / "model.pt")
@@ -76,11 +76,12 @@ def load_reference(folder: Path, *, vocabulary_file: Path | None = None) -> Chec
 
 def is_expressible(config: TransformerProgramConfig) -> bool:
     """Whether the public reference has such models."""
-    return (config.predicates, config.mlps) == ("one", "relu")
+    return (config.predicates, config.mlps, config.conjuncts) == ("one", "relu", 1)
 
 
 def _expect_expressible(target: str, config: TransformerProgramConfig) -> None:
     for name, ours, only in (
+        ("conjuncts", config.conjuncts, 1),
         ("predicates", config.predicates, "one"),
         ("mlps", config.mlps, "relu"),
     ):
@@ -119,7 +120,7 @@ def save_reference(folder: Path, checkpoint: Checkpoint, *, force: bool = False)
     """Write ``args.json``, ``model.pt`` and ``vocab.json``, as the reference and tpir read them.
 
     Raises TpirError, before anything is written, if one of them exists and ``force`` is not set, or
-    for predicates that match sets and MLPs that are tables.
+    for predicates that match sets, heads of several conjuncts and MLPs that are tables.
     """
     config = checkpoint.config
     _expect_expressible(str(folder), config)

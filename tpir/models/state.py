@@ -33,6 +33,7 @@ SIZES = (
     "n_num_mlps",
     "mlp_inputs",
     "d_mlp",
+    "conjuncts",
 )
 """The sizes that tensors determine, by their names in the configuration."""
 
@@ -114,11 +115,7 @@ class StateReader:
             "n_layers": self._count(r"blocks\.(\d+)\."),
         }
         if sizes["n_layers"]:
-            sizes["n_heads_cat"] = self._tensor("blocks.0.cat_attn.W_K.W", 2).shape[0]
-            numerical = "blocks.0.num_attn.W_K.W"
-            sizes["n_heads_num"] = (
-                self._tensor(numerical, 2).shape[0] if numerical in self.state else 0
-            )
+            sizes |= self._heads()
             sizes["n_cat_mlps"] = self._count(r"blocks\.0\.cat_mlp\.mlps\.(\d+)\.")
             sizes["n_num_mlps"] = self._count(r"blocks\.0\.num_mlp\.mlps\.(\d+)\.")
             for kind in ("cat", "num"):
@@ -137,6 +134,24 @@ class StateReader:
                 raise TpirError(
                     f"{self.source}: {name} is stated as {said}; the weights have {sizes[name]}"
                 )
+        return sizes
+
+    def _heads(self) -> dict[str, int]:
+        """A head reads one value; it reads a key and a query for each conjunct."""
+        sizes = {}
+        for kind in ("cat", "num"):
+            prefix = f"blocks.0.{kind}_attn"
+            found = kind == "cat" or f"{prefix}.W_V.W" in self.state
+            heads = self._tensor(f"{prefix}.W_V.W", 2).shape[0] if found else 0
+            sizes[f"n_heads_{kind}"] = heads
+            if heads and "conjuncts" not in sizes:
+                rows = self._tensor(f"{prefix}.W_K.W", 2).shape[0]
+                if rows == 0 or rows % heads:
+                    raise TpirError(
+                        f"{self.source}: {prefix}.W_K.W has {rows} rows, not a multiple of"
+                        f" {heads} heads"
+                    )
+                sizes["conjuncts"] = rows // heads
         return sizes
 
     def _compare_lists(self, n_words: int, n_labels: int) -> None:
