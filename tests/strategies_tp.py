@@ -22,6 +22,7 @@ from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
     Always,
+    And,
     Choose,
     Classify,
     ClassifyPooled,
@@ -62,7 +63,15 @@ class _Maker:
         return values
 
     def matches(self) -> Node:
-        """A selector that a predicate can make: of one key value for each query value, or sets."""
+        """A selector of a head: with sets of key values, up to three relations that all hold."""
+        selector = self.relation()
+        for _ in range(self.pick(3) if self.sets else 0):
+            pair = [selector, self.relation()][:: 1 - 2 * self.pick(2)]
+            selector = self.builder.add(And(), pair)
+        return selector
+
+    def relation(self) -> Node:
+        """What a predicate can make: one key value for each query value, or sets."""
         keys, queries = self.variable(), self.variable()
         targets = [(v,) for v in self.domain(keys)] + [()]
         rows = tuple(self.noise.choice(targets) for _ in self.domain(queries))

@@ -47,7 +47,7 @@ from tpir.ir.ops import (
     Comparison,
     Indices,
     Map,
-    Not,
+    Or,
     Otherwise,
     Preference,
     Select,
@@ -413,7 +413,8 @@ def test_classes_of_values_that_python_finds_equal() -> None:
 def refusals() -> dict[str, tuple[Program, str]]:
     make = Maker()
     match = make.match(make.tokens, make.tokens, ("b",), ("a",), ("c",))
-    negated = make.builder.add(Not(), [match], name="negated")
+    before = make.builder.add(Select(Comparison(BinaryOp.LESS)), [make.indices, make.indices])
+    united = make.builder.add(Or(), [match, before], name="united")
     open_choice = make.builder.add(Choose(otherwise=Otherwise.NONE), [match], name="maybe")
     mean = make.builder.add(Aggregate(0), [match, make.indices], name="mean")
     positions = make.builder.add(AggregateSum(), [match, make.indices], name="total")
@@ -424,7 +425,7 @@ def refusals() -> dict[str, tuple[Program, str]]:
         return make.builder.build(outputs)
 
     return {
-        "not": (make.read(make.width(negated)), "negated .* cannot be combined"),
+        "or": (make.read(make.width(united)), "united .* two variables each, and all must hold"),
         "no default": (make.read(make.width(open_choice)), "maybe .* takes the first position"),
         "mean": (of(output=mean), "mean .* not a mean"),
         "sum": (of(output=positions), "total .* indices is no count"),

@@ -22,23 +22,31 @@ MOST_INPUTS = 3_000
 
 HELD = {
     "combine",
+    "copy_word",
     "count",
     "count_less_freq",
+    "count_up",
     "detect_pattern",
+    "double_hist",
     "dyck1",
     "dyck2",
     "dyck_k",
+    "first_occurrence",
     "hist",
     "induction",
     "length",
+    "long_addition",
     "most_frequent",
+    "next_larger",
     "palindrome",
     "parity",
     "reverse",
+    "running_max",
     "shift",
     "sort_unique",
+    "word_lengths",
 }
-"""The examples that fit into a Transformer Program: one relation a head, one key or a count."""
+"""The examples that fit into a Transformer Program: relations that all hold, one key or a count."""
 
 
 def small(name: str) -> Program:

@@ -8,7 +8,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tpir.models.config import Attention, Mlps, PositionBias, TransformerProgramConfig
+from tpir.models.config import (
+    Attention,
+    Mlps,
+    PositionBias,
+    Predicates,
+    TransformerProgramConfig,
+)
 from tpir.models.transformer_program import TransformerProgram
 
 _SHARP = 1e4
@@ -26,6 +32,8 @@ def configurations(draw: st.DrawFn) -> TransformerProgramConfig:
     n_vars_num = draw(st.integers(0, 2))
     n_num_mlps = draw(st.integers(0, 2)) if n_vars_num else 0
     mlps: Mlps = draw(st.sampled_from(("relu", "table")))
+    kinds: tuple[Predicates, ...] = ("one",) if attention == "score" else ("one", "set")
+    predicates = draw(st.sampled_from(kinds))
     return TransformerProgramConfig(
         vocabulary=words,
         labels=labels,
@@ -48,8 +56,9 @@ def configurations(draw: st.DrawFn) -> TransformerProgramConfig:
         count_only=draw(st.booleans()) or (mlps == "table" and n_num_mlps > 0),
         selector_width=draw(st.booleans()),
         masked_labels=draw(st.sampled_from((None, ("<pad>",)))),
-        predicates="one" if attention == "score" else draw(st.sampled_from(("one", "set"))),
+        predicates=predicates,
         mlps=mlps,
+        conjuncts=draw(st.integers(1, 3)) if predicates == "set" else 1,
     )
 
 

@@ -7,10 +7,11 @@ import math
 from tpir.backends.transformer_program_legal import (
     legalise,
     matches_sets,
-    refusal,
+    most_conjuncts,
     scored,
 )
 from tpir.backends.transformer_program_placement import Placement, place
+from tpir.backends.transformer_program_refusal import refusal
 from tpir.backends.transformer_program_weights import Weights, hidden_layer
 from tpir.errors import TpirError
 from tpir.ir.exact_sums import sums_are_exact
@@ -50,8 +51,9 @@ def compile_transformer_program(
 
     ``mlps`` says what tables become: hidden ``relu`` layers or a ``table`` of logits each.
     ``predicates`` is how many key values a query value may match (``TransformerProgramConfig``); by
-    default a ``set`` where some query value of the program matches several, else ``one``. If it has
-    to be ``one``, keys are split into classes where that helps, and refused where not.
+    default a ``set`` where some query value of the program matches several or some selector is an
+    ``and``, which takes several conjuncts, else ``one``. If it has to be ``one``, keys are split
+    into classes where that helps, and refused where not.
 
     The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
     and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
@@ -85,17 +87,19 @@ def choice_logit(config: TransformerProgramConfig) -> int:
     those, and its size is given.
 
     Where a query value matches a set, each of its D key values is a choice between g or -g and 0:
-    it falls otherwise with the chance 1 / (1 + e^g). So for a head with D query values, D² (K = 2)
-    take the place of the D rows.
+    it falls otherwise with the chance 1 / (1 + e^g). So for a predicate of D query values, D²
+    (K = 2) take the place of the D rows. A head of M conjuncts has M predicates, and reads 2 M + 1
+    variables.
     """
     heads, mlps = config.n_heads_cat + config.n_heads_num, config.n_cat_mlps + config.n_num_mlps
     tables = config.mlps == "table"
     sampled = 0 if tables else mlps
     sampled += config.n_heads_cat if config.attention == "score" else 0
-    once = 3 * heads + config.mlp_inputs * mlps
+    predicates = heads * config.conjuncts
+    once = 2 * predicates + heads + config.mlp_inputs * mlps
     once += mlps * config.d_var**config.mlp_inputs if tables else 0
-    truths = heads * config.d_var**2 if config.predicates == "set" else 0
-    once += 0 if truths else heads * config.d_var
+    truths = predicates * config.d_var**2 if config.predicates == "set" else 0
+    once += 0 if truths else predicates * config.d_var
     choices = config.n_layers * (once + sampled * config.context)
     if not config.one_hot_embed:
         choices += config.n_vars_cat * len(config.vocabulary)
@@ -141,6 +145,7 @@ def _config(
         masked_labels=masked,
         predicates=predicates,
         mlps=mlps,
+        conjuncts=most_conjuncts(program),
     )
 
 
@@ -195,7 +200,7 @@ def _rows(weights: FeatureWeights) -> tuple[tuple[float, ...], ...]:
 
 def _check_size(config: TransformerProgramConfig) -> None:
     """Raise TpirError for a model that no machine holds."""
-    heads = (config.n_heads_cat + config.n_heads_num) * config.d_var**2
+    heads = (config.n_heads_cat + config.n_heads_num) * config.conjuncts * config.d_var**2
     n_mlps = config.n_cat_mlps + config.n_num_mlps
     if config.mlps == "table":
         rows = config.d_var**config.mlp_inputs

@@ -1,9 +1,9 @@
 """Rewriting a program so that each node is one part of a Transformer Program, or refusing it.
 
 What comes out computes the same and holds only: tokens, indices, tables and relu functions, heads
-(a choice, a count or a sum over one relation), numbers of tokens, and one readout. Tables read
-either categorical variables or counts, never both. In models whose predicates match one key value,
-so do the relations: at most one for each query value.
+(a choice, a count or a sum over relations that all must hold), numbers of tokens, and one readout.
+Tables read either categorical variables or counts, never both. In models whose predicates match one
+key value there is one relation a head, with at most one key value for each query value.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
+from tpir.backends.transformer_program_refusal import refusal
+from tpir.backends.transformer_program_selectors import Selectors, SeveralKeys, conjuncts_of
 from tpir.errors import TpirError
 from tpir.ir.adapt import adapt
 from tpir.ir.builder import Builder
-from tpir.ir.expressions import Failure, apply_binary
 from tpir.ir.functions import (
     Domain,
     FeatureWeights,
@@ -34,13 +35,15 @@ from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
     Always,
+    And,
     Choose,
     Classify,
     ClassifyPooled,
-    Comparison,
     Indices,
     Map,
+    Not,
     Op,
+    Or,
     Otherwise,
     Pool,
     Preference,
@@ -52,7 +55,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import is_mixed, size_of, values_of
-from tpir.ir.values import Value, is_number, show_value, sorted_values, value_key
+from tpir.ir.values import Value, is_number, show_value
 from tpir.models.config import Mlps, Predicates
 from tpir.semantics.columns import Column
 from tpir.semantics.failures import FAILURES
@@ -70,33 +73,36 @@ MOST_INPUTS = 2**20
 def legalise(program: Program, predicates: Predicates | None, mlps: Mlps) -> Program:
     """The same function as a program whose nodes are parts of a Transformer Program.
 
-    ``predicates`` and ``mlps`` are the kinds that the model shall have; None is ``one`` where no
-    query value matches several key values, else ``set``.
+    ``predicates`` and ``mlps`` are the kinds that the model shall have; None is ``one`` where each
+    head has one relation and no query value matches several key values, else ``set``.
 
     Raises TpirError, naming the node, for what has no place in the architecture.
     """
     if predicates is None and not scored(program):
         try:
             return _Legaliser(program, None, mlps).run()
-        except _SeveralKeys:
+        except SeveralKeys:
             predicates = "set"
     return _Legaliser(program, predicates or "one", mlps).run()
 
 
 def matches_sets(program: Program) -> bool:
-    """Whether a query value of a legalised program matches several key values."""
+    """Whether a query value of a legalised program matches several key values, or by conjuncts."""
     return any(
-        isinstance(node.op, Select)
-        and isinstance(node.op.predicate, Relation)
-        and any(len(row) > 1 for row in node.op.predicate.rows)
+        isinstance(node.op, And)
+        or (
+            isinstance(node.op, Select)
+            and isinstance(node.op.predicate, Relation)
+            and any(len(row) > 1 for row in node.op.predicate.rows)
+        )
         for node in program.live
     )
 
 
-def refusal(node: Node, why: str) -> TpirError:
-    """The error for a node that the architecture has no place for."""
-    span = node.origin.span if node.origin else None
-    return TpirError(f"{node.name} has no place in a Transformer Program: {why}", span=span)
+def most_conjuncts(program: Program) -> int:
+    """How many relations a head of a legalised program needs."""
+    selectors = [node for node in program.live if isinstance(node.op, Select | And)]
+    return max((len(conjuncts_of(node)) for node in selectors), default=1)
 
 
 def is_count(node: Node) -> bool:
@@ -136,16 +142,13 @@ def scored(program: Program) -> bool:
     return any(isinstance(n.op, Choose) and n.op.score is not None for n in program.live)
 
 
-class _SeveralKeys(Exception):
-    """A query value matches several key values, in a program for which nothing is decided yet."""
-
-
 class _Legaliser:
     def __init__(self, program: Program, predicates: Predicates | None, mlps: Mlps) -> None:
         self.program, self.predicates, self.mlps = program, predicates, mlps
         self.builder = Builder(program.header, share=True)
         self.scored = scored(program)
         self.indices = self.builder.add(Indices(), name="indices")
+        self.selectors = Selectors(self.builder, self.indices, predicates)
         self.new: dict[Node, Node] = {}
         self._columns: dict[Node, tuple[Value, ...] | None] = {}
 
@@ -156,15 +159,22 @@ class _Legaliser:
         for node in self.program.live:
             if isinstance(node.op, Classify | ClassifyPooled) and self.program.users[node]:
                 raise refusal(node, "its labels are used inside the program")
-            operands = tuple(self.new[operand] for operand in node.operands)
-            self.new[node] = self._rewrite(node, operands)
+            match node.op:
+                case Select():
+                    pair = (self._categorical(node, self.new[o]) for o in node.operands)
+                    self.selectors.relate(node, *pair)
+                case And() | Or() | Not():
+                    self.selectors.combine(node)
+                case _:
+                    self.new[node] = self._rewrite(node)
         ((name, output),) = self.program.outputs.items()
         readout = self.new[output]
         if not isinstance(readout.op, Classify | ClassifyPooled):
             readout = self._read_values(output, readout)
         return self.builder.build({name: readout})
 
-    def _rewrite(self, node: Node, operands: tuple[Node, ...]) -> Node:
+    def _rewrite(self, node: Node) -> Node:
+        operands = tuple(self.new[operand] for operand in node.operands if operand in self.new)
         match node.op:
             case Tokens() | Indices():
                 return self._add(node, node.op)
@@ -174,19 +184,16 @@ class _Legaliser:
                 if is_mixed(operands[0].type):
                     raise refusal(node, "it can fail: it may mix words and numbers")
                 return operands[0]
-            case Select():
-                return self._select(node, operands)
             case Choose():
-                return self._choose(node, operands)
+                return self._choose(node)
             case Aggregate(default):
-                return self._aggregate(node, default, operands)
+                return self._aggregate(node, default)
             case AggregateSum():
-                return self._sum(node, operands)
+                return self._sum(node)
             case SelectorWidth():
-                return self._add(node, node.op, self._matches(node, operands[0]))
-            case Classify() | ClassifyPooled():
-                return self._readout(node, node.op, operands)
-        raise refusal(node, "selectors cannot be combined, each head has one relation")
+                return self._add(node, node.op, self._matches(node, node.operands[0]))
+        assert isinstance(node.op, Classify | ClassifyPooled)
+        return self._readout(node, node.op, operands)
 
     def _add(self, old: Node, op: Op, *operands: Node, suffix: str = "") -> Node:
         # A table in the place of an expression may list the same values in another order.
@@ -232,84 +239,23 @@ class _Legaliser:
         except TypeProblem as problem:
             raise refusal(node, f"it can fail: {problem}") from problem
         domains = tuple(map(_domain, operands))
-        codes = np.indices([len(d) for d in domains]).reshape(len(domains), -1)
-        columns = [Column(t, row[:, None]) for t, row in zip(types, codes, strict=True)]
         rows = math.prod(len(d) for d in domains)
+        codes = np.indices([len(d) for d in domains]).reshape(len(domains), rows)
+        columns = [Column(t, row[:, None]) for t, row in zip(types, codes, strict=True)]
         kernel = map_kernel(Node(node.op, operands, result, node.name))
         column, failed = kernel.run(columns, rows)
         if failed is not None and failed.any():
             raise refusal(node, f"it can fail: {FAILURES[int(failed.max()) - 1]}")
         return Table(domains, tuple(column.decode(1)[0]))
 
-    def _select(self, node: Node, operands: tuple[Node, ...]) -> Node:
-        """A relation, or every key."""
-        assert isinstance(node.op, Select)
-        if isinstance(node.op.predicate, Always):
-            if node.op.predicate.truth:
-                return self._add(node, node.op, self.indices, self.indices)
-            return self._related(node, self.indices, self.indices, [()] * self.program.context)
-        keys, queries = (self._categorical(node, operand) for operand in operands)
-        rows = self._rows(node, keys, queries)
-        if self.predicates == "set" or all(len(row) <= 1 for row in rows):
-            return self._related(node, keys, queries, rows)
-        if self.predicates is None:
-            raise _SeveralKeys
-        return self._by_class(node, keys, queries, rows)
-
-    def _rows(self, node: Node, keys: Node, queries: Node) -> list[tuple[Value, ...]]:
-        """For each query value the key values that match it and that the keys can have."""
-        assert isinstance(node.op, Select)
-        domain, op = _domain(keys), adapt(node.op, [keys.type, queries.type])
-        assert isinstance(op, Select)
-        predicate = op.predicate
-        if isinstance(predicate, Relation):
-            known = {value_key(v) for v in domain}
-            return [tuple(v for v in row if value_key(v) in known) for row in predicate.rows]
-        assert isinstance(predicate, Comparison)
-        try:
-            return [
-                sorted_values(key for key in domain if apply_binary(predicate.op, key, query))
-                for query in _domain(queries)
-            ]
-        except Failure as failure:
-            raise refusal(node, f"it can fail: {failure.kind}") from failure
-
-    def _by_class(
-        self, node: Node, keys: Node, queries: Node, rows: list[tuple[Value, ...]]
-    ) -> Node:
-        """Where no two different rows share a key value: the keys as classes, one for each row."""
-        classes = dict.fromkeys(tuple(map(value_key, row)) for row in rows if row)
-        number = {key: k for k, row in enumerate(classes) for key in row}
-        if len(number) != sum(map(len, classes)):
-            raise refusal(node, "a query value matches one key value, here some match several")
-        domain = _domain(keys)
-        results = tuple(number.get(value_key(v), len(classes)) for v in domain)
-        constant = len(set(results)) == 1
-        table = Table((), results[:1]) if constant else Table((domain,), results)
-        of_class = self._add(node, Map(table), *([] if constant else [keys]), suffix="_class")
-        matched = [(number[value_key(row[0])],) if row else () for row in rows]
-        return self._related(node, of_class, queries, matched)
-
-    def _related(
-        self, node: Node, keys: Node, queries: Node, rows: Sequence[tuple[Value, ...]]
-    ) -> Node:
-        return self._add(node, Select(Relation(_domain(queries), tuple(rows))), keys, queries)
-
     def _matches(self, node: Node, selector: Node) -> Node:
-        """A selector as a relation; every key, if not as a set, as that of a constant to itself."""
-        if not isinstance(selector.op, Select):
+        """What a head that counts or sums matches by."""
+        if isinstance(selector.op, Choose):
             raise refusal(node, f"it counts or sums over {selector.name}, which is one chosen key")
-        if not isinstance(selector.op.predicate, Always):
-            return selector
-        positions = _domain(self.indices)
-        if self.predicates == "set":
-            return self._related(selector, self.indices, self.indices, [positions] * len(positions))
-        constant = self._add(node, Map(Table((), (0,))), suffix="_any")
-        every = Select(Relation(positions, ((0,),) * len(positions)))
-        return self._add(selector, every, constant, self.indices, suffix="_every")
+        return self.selectors.selector(selector)
 
-    def _choose(self, node: Node, operands: tuple[Node, ...]) -> Node:
-        op = node.op
+    def _choose(self, node: Node) -> Node:
+        op, selector = node.op, node.operands[0]
         assert isinstance(op, Choose)
         context, causal = self.program.context, self.program.causal
         first = offsets_of(op.order, context, causal) == offsets_of(
@@ -317,47 +263,53 @@ class _Legaliser:
         )
         if self.scored and not first:
             raise refusal(node, "in a model with scores, heads prefer the first of equal keys")
-        if op.score is not None:
-            if operands[0].op != Select(Always(True)):
-                raise refusal(node, "a head with scores chooses among all keys")
-            keys, queries = (self._categorical(node, operand) for operand in operands[1:])
-            return self._add(node, op, operands[0], keys, queries)
-        if not isinstance(operands[0].op, Select):
+        if isinstance(selector.op, Choose):
             raise refusal(node, "it chooses from a selector that is no relation")
+        if op.score is not None:
+            if self.selectors.conjunction(selector):
+                raise refusal(node, "a head with scores chooses among all keys")
+            keys, queries = (self._categorical(node, self.new[o]) for o in node.operands[1:])
+            return self._add(node, op, self._all_keys(selector), keys, queries)
         if self.scored and op.otherwise is Otherwise.FIRST:
-            return self._score(node, operands[0])
+            return self._score(node, selector)
         if op.otherwise is not Otherwise.FIRST:
             self._refuse_users_of_none(node)
             op = replace(op, otherwise=Otherwise.FIRST)
-        return self._add(node, op, self._matches(node, operands[0]))
+        return self._add(node, op, self.selectors.selector(selector))
 
     def _refuse_users_of_none(self, node: Node) -> None:
         """A head that matches nothing takes the first position: only an aggregate can mend that."""
         if self.scored or any(not isinstance(u.op, Aggregate) for u in self.program.users[node]):
             raise refusal(node, "a head that matches nothing takes the first position")
 
+    def _all_keys(self, old: Node) -> Node:
+        return self._add(old, Select(Always(True)), self.indices, self.indices)
+
     def _score(self, node: Node, selector: Node) -> Node:
         """A choice of the first match, as a score of 1 for keys that match."""
-        assert isinstance(selector.op, Select)
-        (keys, queries), predicate = selector.operands, selector.op.predicate
-        every = self._add(selector, Select(Always(True)), self.indices, self.indices)
-        domain, found = _domain(keys), _domain(queries)
-        marks: tuple[tuple[int, ...], ...] = ((0,) * len(domain),) * len(found)
-        if isinstance(predicate, Relation):
-            marked = [set(map(value_key, row)) for row in predicate.rows]
-            marks = tuple(tuple(int(value_key(k) in row) for k in domain) for row in marked)
-        score = ScoreTable(found, domain, marks)
+        matches = self.selectors.conjunction(selector)
+        if len(matches) > 1:
+            raise refusal(node, "in a model with scores, each head has one relation")
+        every = self._all_keys(selector)
+        keys = queries = self.indices
+        rows: list[list[bool]] = [[True] * self.program.context] * self.program.context
+        if matches:
+            keys, queries, rows = matches[0].keys, matches[0].queries, matches[0].holds.tolist()
+        marks = tuple(tuple(map(int, row)) for row in rows)
+        score = ScoreTable(_domain(queries), _domain(keys), marks)
         return self._add(node, Choose(Preference.FIRST, score), every, keys, queries)
 
-    def _aggregate(self, node: Node, default: Value | None, operands: tuple[Node, ...]) -> Node:
+    def _aggregate(self, node: Node, default: Value | None) -> Node:
         """A head; where it may find no key, a count and an MLP that puts the default."""
-        chosen, values = operands[0], self._categorical(node, operands[1])
+        selector, values = node.operands[0], self._categorical(node, self.new[node.operands[1]])
         may_be_none = default is not None
-        if not isinstance(chosen.op, Choose):
-            least, most = self._selected.get(node.operands[0], (0, self.program.context))
+        if isinstance(selector.op, Choose):
+            chosen = self.new[selector]
+        else:
+            least, most = self._selected.get(selector, (0, self.program.context))
             if most > 1:
                 raise refusal(node, "a head takes the value of one key, not a mean over keys")
-            chosen, may_be_none = self._only(node, chosen), least == 0
+            chosen, may_be_none = self._only(node, selector), least == 0
         if not may_be_none or default is None:
             return self._add(node, Aggregate(), chosen, values)
         value = self._add(node, Aggregate(), chosen, values, suffix="_value")
@@ -371,11 +323,9 @@ class _Legaliser:
 
     def _only(self, node: Node, selector: Node) -> Node:
         """A selector of at most one key as a choice."""
-        if not isinstance(selector.op, Select):
-            raise refusal(node, f"{selector.name} is no relation: each head has one")
         if self.scored:
             raise refusal(node, "in a model with scores, heads choose the best of all keys")
-        return self._add(node, Choose(Preference.FIRST), self._matches(node, selector))
+        return self._add(node, Choose(Preference.FIRST), self.selectors.selector(selector))
 
     @cached_property
     def _selected(self) -> Mapping[Node, tuple[int, int]]:
@@ -384,14 +334,14 @@ class _Legaliser:
         wanted = [
             node.operands[0]
             for node in self.program.live
-            if isinstance(node.op, Aggregate) and isinstance(node.operands[0].op, Select)
+            if isinstance(node.op, Aggregate) and not isinstance(node.operands[0].op, Choose)
         ]
         if space.count() > MOST_INPUTS:
             return {}
         return selected_counts(self.program, space, wanted)
 
-    def _sum(self, node: Node, operands: tuple[Node, ...]) -> Node:
-        summed = operands[1]
+    def _sum(self, node: Node) -> Node:
+        summed = self.new[node.operands[1]]
         if not is_numerical(summed):
             results = self._of_token(summed)
             if results is None or not all(map(is_number, results)):
@@ -399,7 +349,7 @@ class _Legaliser:
             tokens = self._add(summed, Tokens())
             table = Table((_domain(tokens),), results)
             summed = self._add(summed, Map(table), tokens, suffix="_of_token")
-        return self._add(node, node.op, self._matches(node, operands[0]), summed)
+        return self._add(node, node.op, self._matches(node, node.operands[0]), summed)
 
     def _of_token(self, node: Node) -> tuple[Value, ...] | None:
         """The values of a node for each token, where tables make it of nothing else; or None."""

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tpir.backends.transformer_program_legal import is_of_word, reads_numbers, refusal
+from tpir.backends.transformer_program_legal import is_of_word, reads_numbers
+from tpir.backends.transformer_program_refusal import refusal
 from tpir.errors import TpirError
 from tpir.ir.functions import NumberWeights, Relation, Table
 from tpir.ir.ops import (

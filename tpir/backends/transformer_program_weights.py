@@ -18,6 +18,7 @@ from tpir.backends.transformer_program_mlps import (
     of_relu_function,
 )
 from tpir.backends.transformer_program_placement import Placement, Unit
+from tpir.backends.transformer_program_selectors import conjuncts_of
 from tpir.ir.functions import NumberWeights, Relation, ReluFunction, ScoreTable, Table
 from tpir.ir.ops import (
     AggregateSum,
@@ -115,25 +116,26 @@ class Weights:
             _, keys, queries = choice.operands
             self._score(prefix, head, choice.op.score, keys, queries)
         else:
-            keys, queries = choice.operands[0].operands
-            self._predicate(prefix, head, choice.operands[0])
+            self._predicates(prefix, head, choice.operands[0])
             if self.config.position_bias == "clipped":
                 bias = self._learned[f"{prefix}.rel_pos_bias.bias"]
                 bias[head] = offset_bias(choice.op.order, self.program)
-        variables = self.placement.categorical
-        self._read(f"{prefix}.W_K.W", head, variables[Unit(keys)])
-        self._read(f"{prefix}.W_Q.W", head, variables[Unit(queries)])
-        self._read(f"{prefix}.W_V.W", head, variables[Unit(values)])
+        self._read(f"{prefix}.W_V.W", head, self.placement.categorical[Unit(values)])
 
     def _numerical_head(self, prefix: str, head: int, node: Node) -> None:
-        keys, queries = node.operands[0].operands
-        self._predicate(prefix, head, node.operands[0])
-        self._read(f"{prefix}.W_K.W", head, self.placement.categorical[Unit(keys)])
-        self._read(f"{prefix}.W_Q.W", head, self.placement.categorical[Unit(queries)])
+        self._predicates(prefix, head, node.operands[0])
         number = Unit(node.operands[1]) if isinstance(node.op, AggregateSum) else None
         self._read(f"{prefix}.W_V.W", head, self.placement.numerical[number])
 
-    def _predicate(self, prefix: str, head: int, selector: Node) -> None:
+    def _predicates(self, prefix: str, head: int, selector: Node) -> None:
+        """Each conjunct of a head; those that it does not need are true everywhere."""
+        first, conjuncts = head * self.config.conjuncts, conjuncts_of(selector)
+        for row, conjunct in enumerate(conjuncts, start=first):
+            self._predicate(prefix, row, conjunct)
+        unused = slice(first + len(conjuncts), first + self.config.conjuncts)
+        self._learned[f"{prefix}.W_pred.W"][unused] = self.logit
+
+    def _predicate(self, prefix: str, row: int, selector: Node) -> None:
         """For each query value the key values that match.
 
         Where it has to be one and none does, a place that no key takes.
@@ -146,16 +148,22 @@ class Weights:
         assert values is not None
         place_of = dict(zip(map(value_key, values), self._places(keys), strict=True))
         spare = min(set(range(self.config.d_var)) - set(self._places(keys)), default=-1)
-        rows = self._learned[f"{prefix}.W_pred.W"][head]
-        for place, row in zip(self._places(queries), relation.rows, strict=True):
+        self._read_pair(prefix, row, keys, queries)
+        logits = self._learned[f"{prefix}.W_pred.W"][row]
+        for place, found in zip(self._places(queries), relation.rows, strict=True):
             if self.config.predicates == "set":
-                rows[place] = -self.logit
-                rows[place, [place_of[value_key(value)] for value in row]] = self.logit
+                logits[place] = -self.logit
+                logits[place, [place_of[value_key(value)] for value in found]] = self.logit
                 continue
-            self._choose(rows[place], place_of[value_key(row[0])] if row else spare)
+            self._choose(logits[place], place_of[value_key(found[0])] if found else spare)
+
+    def _read_pair(self, prefix: str, row: int, keys: Node, queries: Node) -> None:
+        self._read(f"{prefix}.W_K.W", row, self.placement.categorical[Unit(keys)])
+        self._read(f"{prefix}.W_Q.W", row, self.placement.categorical[Unit(queries)])
 
     def _score(self, prefix: str, head: int, score: ScoreTable, keys: Node, queries: Node) -> None:
         """Scores as whole steps, each as large as a choice is worth after division by the scale."""
+        self._read_pair(prefix, head, keys, queries)
         step = self.logit * math.ceil(math.sqrt(self.config.d_var))
         table = self._learned[f"{prefix}.W_pred.W"][head]
         for place, row in zip(self._places(queries), score.rows, strict=True):
