@@ -69,7 +69,9 @@ def test_causal_model_does_not_look_ahead(config: TransformerProgramConfig, seed
         half = (config.context + 1) // 2
         present = tokens[:, :half] != 0  # logits at padding mean nothing
         alone = model(tokens[:, :half])
-        torch.testing.assert_close(alone[present], whole[:, :half][present])
+        # Attention weights are float32: a softmax over fewer keys rounds otherwise.
+        off = 1e-5 if mode == "softmax" else 1e-7
+        torch.testing.assert_close(alone[present], whole[:, :half][present], rtol=off, atol=off)
 
 
 def test_large_mlps_are_computed_as_tables_are(monkeypatch: pytest.MonkeyPatch) -> None:
