@@ -1,5 +1,6 @@
 # make test    every check that a change must pass          make demo   train a small model, close the loop
 # make setup   only the virtual environment in .venv         make clean  remove what the targets wrote
+# make benchmark-training   what training finds, and how fast it is
 #
 # Each target does all of its set-up. Needs Python >= 3.11 with venv, and nothing else;
 # PYTHON=/path/to/python says which one, VENV=folder where the environment goes.
@@ -16,7 +17,7 @@ JOBS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test test-long lint types unit demo clean
+.PHONY: setup test test-long lint types unit demo benchmark-training clean
 
 setup: $(STAMP)
 
@@ -60,6 +61,13 @@ demo: $(STAMP)
 	rm -rf demo
 	$(BIN)/python -m tpir.cli.main train --preset demo -o demo/model
 	$(BIN)/python -m tpir.cli.main roundtrip demo/model -o demo/out
+
+# What training finds, task by task, and how long a training step takes: docs/found.md. REFERENCE=PATH
+# names a checkout of the public reference code to time beside.
+benchmark-training: export OMP_NUM_THREADS := 1
+benchmark-training: $(STAMP)
+	$(BIN)/python benchmarks/training_tables.py --write docs
+	$(BIN)/python benchmarks/training_speed.py $(if $(REFERENCE),--reference "$(REFERENCE)")
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
