@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tpir.training.construct.features import (
+    Arithmetic,
     Base,
     Combined,
     Count,
@@ -23,8 +26,15 @@ LONGEST = 52
 Values = NDArray[np.int16]
 Masks = NDArray[np.uint64]
 
-_NONE = 1 << 14
+_FAR = 1 << 14
 """A distance beyond any position."""
+
+_FUNCTIONS: Mapping[Arithmetic, np.ufunc] = {
+    "+": np.add,
+    "-": np.subtract,
+    "<": np.less,
+    "==": np.equal,
+}
 
 
 class Batch:
@@ -64,7 +74,8 @@ class Batch:
         values: Values
         match feature:
             case Base.TOKEN:
-                return np.maximum(self.tokens, 0)
+                values = np.maximum(self.tokens, 0)
+                return values
             case Base.POSITION:
                 row = np.arange(self.length, dtype=np.int16)
                 return np.broadcast_to(row, (self.inputs, self.length))
@@ -74,14 +85,10 @@ class Batch:
                 chosen = self.closest(self.selected(selector))
                 values = np.take_along_axis(self.values(value), chosen, 1)
                 return values
-            case Combined("+", left, right):
-                return np.add(self.values(left), self.values(right))
-            case Combined("-", left, right):
-                return np.subtract(self.values(left), self.values(right))
-            case Combined("<", left, right):
-                return (self.values(left) < self.values(right)).astype(np.int16)
-            case Combined("==", left, right):
-                return (self.values(left) == self.values(right)).astype(np.int16)
+            case Combined(operator, left, right):
+                function = _FUNCTIONS[operator]
+                values = function(self.values(left), self.values(right)).astype(np.int16)
+                return values
             case Lookup():
                 values = np.array(feature.results, np.int16)[self._rows(feature)]
                 return values
@@ -122,11 +129,11 @@ class Batch:
         """The key nearest to the query, itself last, the left of two; of none, the first."""
         positions = np.arange(self.length)
         left, right = masks & self._before, masks & ~self._upto
-        to_left = np.where(left > 0, positions - _highest(left), _NONE)
-        to_right = np.where(right > 0, _highest(right & (~right + np.uint64(1))) - positions, _NONE)
+        to_left = np.where(left > 0, positions - _highest(left), _FAR)
+        to_right = np.where(right > 0, _highest(right & (~right + np.uint64(1))) - positions, _FAR)
         nearest = np.where(to_left <= to_right, positions - to_left, positions + to_right)
         own = (masks >> positions.astype(np.uint64)) & np.uint64(1)
-        alone = np.minimum(to_left, to_right) == _NONE
+        alone = np.minimum(to_left, to_right) == _FAR
         chosen: NDArray[np.int64] = np.where(alone, np.where(own > 0, positions, 0), nearest)
         return chosen
 
@@ -166,11 +173,13 @@ class Batch:
             low, equal = self.equal(relation.key)
             known = (query >= low) & (query < low + equal.shape[1])
             same: Masks = np.where(known, _take(equal, query - low), np.uint64(0))
-            return same if relation.operator == "==" else self._every & ~same
+            other: Masks = self._every & ~same
+            return same if relation.operator == "==" else other
         low, lower = self._lower(relation.key)
         if relation.operator == "<":
             return _take(lower, query - low)
-        return self._every & ~_take(lower, query + 1 - low)
+        greater: Masks = self._every & ~_take(lower, query + 1 - low)
+        return greater
 
     def _rows(self, feature: Lookup) -> NDArray[np.int64]:
         row = np.zeros((self.inputs, self.length), np.int64)

@@ -5,7 +5,6 @@ A feature is told from another by identity: each is made once, by the search tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -120,19 +119,18 @@ def operands_of(feature: Feature) -> list[Feature]:
     return []
 
 
-def below(features: list[Feature]) -> Iterator[Feature]:
-    """Everything ``features`` are computed from, themselves included; operands first."""
-    seen: set[Feature] = set()
+def is_token(feature: Feature) -> bool:
+    """Whether its values are tokens; all others are whole numbers."""
+    while isinstance(feature, Fetch):
+        feature = feature.value
+    return feature is Base.TOKEN
 
-    def visit(feature: Feature) -> Iterator[Feature]:
-        if feature not in seen:
-            seen.add(feature)
-            for operand in operands_of(feature):
-                yield from visit(operand)
-            yield feature
 
-    for feature in features:
-        yield from visit(feature)
+def is_ordered(feature: Feature) -> bool:
+    """Whether its values are quantities; tokens and what tables give are only names."""
+    while isinstance(feature, Fetch):
+        feature = feature.value
+    return feature is not Base.TOKEN and not isinstance(feature, Lookup)
 
 
 def describe(feature: Feature) -> str:

@@ -13,6 +13,9 @@ from tpir.training.construct.features import Base, Feature
 LARGEST_TABLE = 3_000
 """Tables of more rows than this are not looked at."""
 
+SURE = 0.9999
+"""A table that gets this share of the labels of the sample right is worth checking on the rest."""
+
 _PRICE = 1.0
 """Nats that each further parameter of a table has to bring: what keeps wide tables from winning."""
 
@@ -22,8 +25,8 @@ Codes = NDArray[np.int64]
 class Goal:
     """``labels`` [input, position], whole numbers, on the inputs of ``batch``; -1 where none is.
 
-    Information is in nats a labelled position, less ``_PRICE`` for each parameter of the table that
-    it takes to use it.
+    Entropies are in nats a labelled position, with ``_PRICE`` added for each parameter of the table
+    that predicts the labels (a penalised likelihood, as in the Akaike criterion).
     """
 
     def __init__(self, name: str, batch: Batch, labels: Values) -> None:
@@ -36,7 +39,7 @@ class Goal:
         self._everywhere: Goal | None = None
         self._left_beside: dict[Feature, float] = {}
         contexts = [(np.zeros(self.size, np.int64), 1), *map(self.codes, Base)]
-        self._contexts = [(self._entropy(*context), *context) for context in contexts]
+        self._contexts = [(self.conditional_entropy(*context), *context) for context in contexts]
         self.entropy = self._contexts[0][0]
 
     def everywhere(self) -> Goal:
@@ -60,27 +63,26 @@ class Goal:
             found = self._codes[feature] = self._encode(self.batch.values(feature))
         return found
 
-    def gain(self, values: Values) -> float:
-        """The share of what is not known that a feature of these values tells (0 to 1).
+    def span(self, feature: Feature) -> tuple[int, int]:
+        """The least value of a feature at the labelled positions, and the number of its codes."""
+        return int(self.at(self.batch.values(feature)).min()), self.codes(feature)[1]
 
-        It is asked beside nothing, beside the token and beside the position.
+    def gain(self, values: Values) -> float:
+        """The share of the entropy that a feature of these values takes away (0 to 1).
+
+        The most of three: by itself, beside the token, beside the position.
         """
         codes, size = self._encode(values)
-        return max(self._told(codes, size, *context) for context in self._contexts)
+        return max(self._gain(codes, size, *context) for context in self._contexts)
 
     def gain_beside(self, feature: Feature, values: Values) -> float:
-        """The share of what is not known once ``feature`` is, that these values tell beside it."""
+        """The share of the entropy left by ``feature`` that these values take away beside it."""
         codes, size = self._encode(values)
         context, n = self.codes(feature)
         left = self._left_beside.get(feature)
         if left is None:
-            left = self._left_beside[feature] = self._entropy(context, n)
-        return self._told(codes, size, left, context, n)
-
-    def _told(self, codes: Codes, size: int, left: float, context: Codes, n: int) -> float:
-        if n * size > LARGEST_TABLE or left <= 0:
-            return 0.0
-        return (left - self._entropy(context * size + codes, n * size)) / left
+            left = self._left_beside[feature] = self.conditional_entropy(context, n)
+        return self._gain(codes, size, left, context, n)
 
     def joint(self, features: Sequence[Feature]) -> tuple[Codes, int]:
         """Codes of the combinations of some features, and how many there can be."""
@@ -90,9 +92,14 @@ class Goal:
             codes, size = codes * n + more, size * n
         return codes, size
 
-    def unknown(self, codes: Codes, size: int) -> float:
-        """How much is not known of the labels, in nats, once ``codes`` are."""
-        return self._entropy(codes, size)
+    def conditional_entropy(self, codes: Codes, size: int) -> float:
+        """The entropy of the labels given ``codes``, of which there are ``size``."""
+        counts = self._counts(codes, size)
+        totals = counts.sum(1)
+        used = totals > 0
+        counts, totals = counts[used], totals[used]
+        nats = -(counts * np.log(np.maximum(counts, 1) / totals[:, None])).sum()
+        return float((nats + _PRICE * (self.n_labels - 1) * len(totals)) / self.size)
 
     def share_right(self, codes: Codes, size: int) -> float:
         """The share of labels that the best table of ``codes`` gets right."""
@@ -103,6 +110,11 @@ class Goal:
         table: NDArray[np.int64] = self._counts(codes, size).argmax(1)
         return table
 
+    def _gain(self, codes: Codes, size: int, left: float, context: Codes, n: int) -> float:
+        if n * size > LARGEST_TABLE or left <= 0:
+            return 0.0
+        return (left - self.conditional_entropy(context * size + codes, n * size)) / left
+
     def _encode(self, values: Values) -> tuple[Codes, int]:
         codes = self.at(values)
         low = int(codes.min())
@@ -111,14 +123,6 @@ class Goal:
     def _counts(self, codes: Codes, size: int) -> NDArray[np.int64]:
         cells = np.bincount(codes * self.n_labels + self.labels, minlength=size * self.n_labels)
         return cells.reshape(size, self.n_labels)
-
-    def _entropy(self, codes: Codes, size: int) -> float:
-        counts = self._counts(codes, size)
-        totals = counts.sum(1)
-        used = totals > 0
-        counts, totals = counts[used], totals[used]
-        nats = -(counts * np.log(np.maximum(counts, 1) / totals[:, None])).sum()
-        return float((nats + _PRICE * (self.n_labels - 1) * len(totals)) / self.size)
 
 
 def places(tokens: Values, labels: Values, label_of_token: NDArray[np.int64], order: int) -> Values:

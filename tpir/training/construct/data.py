@@ -1,0 +1,128 @@
+"""A problem's inputs as arrays: a sample to search on, and all there are to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpir.ir.program import Header, Program
+from tpir.training.construct.batch import Batch, Values
+from tpir.training.construct.features import Feature
+from tpir.training.construct.goals import Goal, places
+from tpir.training.construct.label_table import LabelTable, extended
+from tpir.training.construct.program import program_of
+from tpir.training.examples import Examples
+from tpir.training.problem import Problem
+
+_COVERED = 0.99
+"""Fetching is a goal where such a share of the labels are tokens of their input."""
+
+Indices = NDArray[np.int64]
+
+
+class Data:
+    """The training and validation inputs of a problem; test inputs are not looked at.
+
+    ``sample`` holds ``size`` of the training inputs (all, if there are no more), drawn by ``seed``.
+    """
+
+    def __init__(self, problem: Problem, *, size: int, seed: int) -> None:
+        self._problem = problem
+        trained, labels = _arrays(problem, problem.splits.train)
+        checked, check_labels = _arrays(problem, problem.splits.validation)
+        chosen = _drawn(trained, size, seed)
+        self.sample = Batch(trained[chosen], causal=problem.causal)
+        self._sample_labels = labels[chosen]
+        self._tokens = np.concatenate([trained, checked])
+        self._all = Batch(self._tokens, causal=problem.causal)
+        # Positions that have a label, in all inputs put end to end.
+        every = np.concatenate([labels, check_labels]).ravel()
+        self._at = np.flatnonzero(every >= 0)
+        self._labels = every[self._at]
+        self._learnt = self._at < trained.size
+
+    def goals(self) -> list[Goal]:
+        """The labels; where they are tokens of the input, also where each token is wanted."""
+        goals = [Goal("label", self.sample, self._sample_labels)]
+        index = {label: i for i, label in enumerate(self._problem.labels)}
+        words = np.array([index.get(word, -1) for word in self._problem.vocabulary[1:]])
+        labelled = self._sample_labels >= 0
+        covered = (np.isin(self._sample_labels, words[words >= 0]) & labelled).sum()
+        if covered < _COVERED * labelled.sum():
+            return goals
+        for order, name in ((1, "place"), (-1, "place from the end")):
+            wanted = places(self.sample.tokens, self._sample_labels, words, order)
+            if (wanted >= 0).any():
+                goals.append(Goal(name, self.sample, wanted))
+        return goals
+
+    def verify(self, features: tuple[Feature, ...]) -> int | None:
+        """How many rows of a table filled from the training inputs rest on a single label.
+
+        None if it is not right on all of those, and in validation.
+        """
+        return self._verify(self._all, features)
+
+    def program(self, features: tuple[Feature, ...]) -> Program:
+        """The features and their table as a program; plain comparisons where those do as well."""
+        plain = Batch(self._tokens, causal=self._problem.causal, apart=False)
+        batch = self._all if self._verify(plain, features) is None else plain
+        header = Header(
+            vocabulary=self._problem.vocabulary[1:],
+            context=self._problem.context,
+            causal=self._problem.causal,
+            accepts=self._problem.accepts,
+            name=self._problem.name,
+        )
+        return program_of(header, self._table(batch, features), begun=batch.begun)
+
+    def _verify(self, batch: Batch, features: tuple[Feature, ...]) -> int | None:
+        codes, size = np.zeros(len(self._at), np.int64), 1
+        for feature in features:
+            values = batch.values(feature).ravel()[self._at].astype(np.int64)
+            low = values.min()
+            n = int(values.max() - low) + 1
+            codes, size = codes * n + (values - low), size * n
+        n_labels = len(self._problem.labels)
+        cells = codes[self._learnt] * n_labels + self._labels[self._learnt]
+        counts = np.bincount(cells, minlength=size * n_labels).reshape(size, n_labels)
+        if (counts.argmax(1)[codes] != self._labels).any():
+            return None
+        return int((counts.sum(1) == 1).sum())
+
+    def _table(self, batch: Batch, features: tuple[Feature, ...]) -> LabelTable:
+        """The label that each combination of values goes with most often in training."""
+        at, labels = self._at[self._learnt], self._labels[self._learnt]
+        columns = [batch.values(feature).ravel()[at].tolist() for feature in features]
+        votes: dict[tuple[int, ...], dict[int, int]] = {}
+        for label, *key in zip(labels.tolist(), *columns, strict=True):
+            counts = votes.setdefault(tuple(key), {})
+            counts[label] = counts.get(label, 0) + 1
+        names = self._problem.labels
+        rows = {key: names[max(counts, key=counts.__getitem__)] for key, counts in votes.items()}
+        usual = names[int(np.bincount(labels).argmax())]
+        return LabelTable(features, extended(rows, names), usual)
+
+
+def _arrays(problem: Problem, examples: Examples) -> tuple[Values, Values]:
+    """Tokens and labels [input, position], -1 where there is none; tokens count from 0 on."""
+    shape = (len(examples), problem.context)
+    tokens, labels = np.full(shape, -1, np.int16), np.full(shape, -1, np.int16)
+    row = 0
+    for batch in problem.encoded(examples):
+        rows = slice(row, row + len(batch.tokens))
+        tokens[rows, : batch.tokens.shape[1]] = batch.tokens - 1
+        labels[rows, : batch.labels.shape[1]] = np.maximum(batch.labels, -1)
+        row += len(batch.tokens)
+    return tokens, labels
+
+
+def _drawn(tokens: Values, size: int, seed: int) -> Indices:
+    """Which inputs to search on: short ones more often than they are there."""
+    lengths = (tokens >= 0).sum(1)
+    weights = 1 / np.sqrt(np.bincount(lengths)[lengths])
+    random = np.random.default_rng(seed)
+    chosen = random.choice(
+        len(tokens), min(size, len(tokens)), replace=False, p=weights / weights.sum()
+    )
+    return chosen.astype(np.int64)
