@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -34,11 +35,29 @@ class Pool:
 
     def depth(self, feature: Feature) -> int:
         """The first depth at which ``feature`` can be computed, its operands being kept already."""
-        if isinstance(feature, Base):
-            return 0
-        before = max((self._depths[operand] for operand in operands_of(feature)), default=0)
-        is_head = isinstance(feature, Count | Fetch)
-        return before + 1 if before % 2 != is_head else before + 2
+        match feature:
+            case Base():
+                return 0
+            case Count() | Fetch():
+                return _next(max(map(self._categorical, operands_of(feature)), default=0), odd=True)
+        return self._table_depth(operands_of(feature))
+
+    def fits_labels(self, features: tuple[Feature, ...]) -> bool:
+        """Whether there are layers enough for a table of labels, two features at a time."""
+        depth = self._table_depth(features[:2])
+        for feature in features[2:]:
+            depth = _next(max(depth, self._categorical(feature)), odd=False)
+        return depth <= _DEEPEST
+
+    def _table_depth(self, operands: Sequence[Feature]) -> int:
+        """An MLP reads numbers or categorical variables, not both."""
+        if all(isinstance(operand, Count) for operand in operands):
+            return _next(max(self._depths[operand] for operand in operands), odd=False)
+        return _next(max(map(self._categorical, operands)), odd=False)
+
+    def _categorical(self, feature: Feature) -> int:
+        """Where a feature is a categorical variable: an MLP makes one of a count."""
+        return self._depths[feature] + isinstance(feature, Count)
 
     def fits(self, feature: Feature) -> bool:
         """Whether there are layers enough to compute ``feature``."""
@@ -64,6 +83,11 @@ class Pool:
         self._seen.add(key)
         self.keep(feature)
         return values
+
+
+def _next(depth: int, *, odd: bool) -> int:
+    """The next depth after one that is of heads (odd) or of MLPs."""
+    return depth + 1 if depth % 2 != odd else depth + 2
 
 
 def digest(values: NDArray[np.int16] | NDArray[np.int64]) -> bytes:

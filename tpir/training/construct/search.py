@@ -182,7 +182,8 @@ class Search:
         if size > LARGEST_TABLE or goal.share_right(codes, size) < SURE:
             return
         if goal is self._goal:
-            self._solutions.offer(features, self.tried)
+            if self._pool.fits_labels(features):
+                self._solutions.offer(features, self.tried)
         else:
             self._reached(goal, features)
 
