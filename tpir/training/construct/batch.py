@@ -117,12 +117,12 @@ class Batch:
                 if low <= value < low + equal.shape[1]:
                     kept |= equal[:, value - low]
             masks = masks & kept[:, None]
+        if self.causal:
+            masks = masks & self._upto
         if selector.where is Where.BEFORE:
             masks = masks & self._before
         elif selector.where is Where.AFTER:
             masks = masks & ~self._upto
-        elif self.causal:
-            masks = masks & self._upto
         return masks
 
     def closest(self, masks: Masks) -> NDArray[np.int64]:

@@ -1,0 +1,121 @@
+"""From problems to programs: what is found, when the search stops, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+
+from tpir.errors import TpirError
+from tpir.training.construct.construct import ConstructSettings, construct
+from tpir.training.construct.data import Data
+from tpir.training.construct.features import Base, Count, Relation, Selector
+from tpir.training.construct.search import SearchStatus
+from tpir.training.construct.solutions import Solutions
+from tpir.training.judge import judge
+from tpir.training.problem import Problem
+from tpir.training.sources import problem_of_task
+
+
+def small(name: str) -> Problem:
+    """Of a size at which every label is among those of the training inputs."""
+    return problem_of_task(name, vocab_size=6, max_length=5 if name == "hist" else 6)
+
+
+@pytest.mark.parametrize("name", ["hist", "reverse", "sort", "double_hist"])
+def test_a_program_is_found_that_is_right_on_all_inputs(name: str) -> None:
+    problem = small(name)
+    found = construct(problem, ConstructSettings(budget=20_000))
+    assert found.solved
+    everything = judge(found.program, problem).everything
+    assert everything is not None
+    assert everything.overall.accuracy == 1
+
+
+def test_equal_settings_give_equal_programs() -> None:
+    traces: list[list[SearchStatus]] = [[], []]
+    found = [
+        construct(small("double_hist"), ConstructSettings(sample=50), on_status=trace.append)
+        for trace in traces
+    ]
+    assert found[0].program.fingerprint == found[1].program.fingerprint
+    assert found[0].tried == found[1].tried
+    steps = [[(s.tried, s.kept, s.taken, s.share_right) for s in trace] for trace in traces]
+    assert steps[0] == steps[1]
+
+
+def test_without_a_solution_the_budget_ends_it_with_the_best_table() -> None:
+    problem, trace = small("most_freq"), list[SearchStatus]()
+    found = construct(problem, ConstructSettings(budget=1_000), on_status=trace.append)
+    assert not found.solved
+    assert trace[-1].tried == found.tried >= 1_000
+    assert all(status.tried < 1_000 for status in trace[:-1])
+    expected = Data(problem, size=500, seed=0).program(trace[-1].best)
+    assert found.program.fingerprint == expected.fingerprint
+    assert 0.4 < judge(found.program, problem).test.overall.accuracy < 1
+
+
+def test_rows_that_rest_on_one_label_are_counted_and_wrong_tables_refused() -> None:
+    problem = small("hist")
+    data = Data(problem, size=10, seed=0)
+    count = Count(Selector(Relation("==", Base.TOKEN, Base.TOKEN)))
+    assert data.verify((Base.TOKEN,)) is None
+    for features in ((count,), (count, Base.TOKEN), (count, Base.TOKEN, Base.POSITION)):
+        assert data.verify(features) == plain_singles(problem, len(features))
+    assert plain_singles(problem, 3) > plain_singles(problem, 1) == 0
+
+
+def plain_singles(problem: Problem, n_features: int) -> int:
+    """Rows of the table of (count, token, position) seen once in training."""
+    rows: Counter[tuple[object, ...]] = Counter()
+    for tokens, labels in zip(
+        problem.splits.train.tokens, problem.splits.train.labels, strict=True
+    ):
+        for position, (token, label) in enumerate(zip(tokens, labels, strict=True)):
+            if label is not None:
+                count = list(tokens).count(token)
+                rows[(count, token, position)[:n_features]] += 1
+    return sum(times == 1 for times in rows.values())
+
+
+def test_a_table_with_single_labels_is_provisional() -> None:
+    """It is kept while a better one is looked for, a few times as long as it took."""
+    singles = defaultdict(lambda: None, {(Base.TOKEN,): 3, (Base.POSITION,): 2})
+    solutions = Solutions(singles.__getitem__, 200_000)
+    solutions.offer((Base.TOKEN, Base.POSITION), 10)
+    assert solutions.provisional is None and solutions.budget == 200_000
+    solutions.offer((Base.TOKEN,), 10_000)
+    assert solutions.exact is None and solutions.provisional == (Base.TOKEN,)
+    assert solutions.budget == 60_000
+    solutions.offer((Base.POSITION,), 20_000)
+    assert solutions.exact is None and solutions.provisional == (Base.POSITION,)
+    solutions.offer((Base.TOKEN,), 20_000)
+    assert solutions.provisional == (Base.POSITION,) and solutions.budget == 60_000
+    assert Solutions(lambda features: 1, 500).budget == 500
+    singles[Base.TOKEN, Base.POSITION] = 0
+    solutions.offer((Base.TOKEN, Base.POSITION), 30_000)
+    assert solutions.exact == (Base.TOKEN, Base.POSITION)
+
+
+def test_what_it_does_not_handle_is_refused_in_one_line() -> None:
+    problem = small("hist")
+    with pytest.raises(TpirError, match="a label for each position, not one for the input") as one:
+        construct(replace(problem, pooled=True))
+    with pytest.raises(TpirError, match="inputs of up to 52 tokens, not 53") as two:
+        construct(replace(problem, context=53))
+    assert "\n" not in str(one.value) + str(two.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("budget", 0, "budget is 0; it must be at least 1"),
+        ("sample", 0, "sample is 0; it must be at least 1"),
+        ("seed", -1, "seed is -1; it must be from 0 to"),
+        ("seed", 2**32, "seed is 4294967296; it must be from 0 to"),
+    ],
+)
+def test_settings_out_of_range_are_refused(field: str, value: int, message: str) -> None:
+    with pytest.raises(TpirError, match=message):
+        ConstructSettings(**{field: value})
