@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tpir.cli.console import say, show, show_json
+from tpir.cli.train_problem import (
+    accuracy_as_json,
+    accuracy_in_words,
+    divided,
+    problem_settings,
+)
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError
 from tpir.files import read_text, write_atomic
@@ -16,7 +22,6 @@ from tpir.files import read_text, write_atomic
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tpir.training.evaluate import Accuracy
     from tpir.training.gradient.loop import GradientProgress, GradientResult, OnProgress
     from tpir.training.gradient.settings import GradientSettings
     from tpir.training.problem_settings import ProblemSettings
@@ -27,7 +32,8 @@ def train_gradient(request: Request) -> None:
     if request.preset is not None:
         raise TpirError("--preset goes with --method reference")
     source, settings = _chosen(request)
-    from tpir.training.gradient.loop import METRICS_FILE, SETTINGS_FILE, train_seeds
+    from tpir.training.gradient.loop import train_seeds
+    from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE
 
     board = _tensorboard(request)
     problem = source.problem()
@@ -68,31 +74,17 @@ def _tensorboard(request: Request) -> OnProgress | None:
 def _chosen(request: Request) -> tuple[ProblemSettings, GradientSettings]:
     """The problem and the settings: of a run to resume, of a file, or the usual ones; changed."""
     from tpir.training.gradient.settings import GradientSettings, gradient_settings_from_json
-    from tpir.training.problem_settings import ProblemSettings, problem_settings_from_json
 
     stored = request.out / "settings.json"
     path = request.settings
     if path is None and request.resume and stored.is_file():
         path = stored
     settings = GradientSettings() if path is None else gradient_settings_from_json(read_text(path))
-    own = {field.name for field in dataclasses.fields(GradientSettings)}
-    changes = dict(request.changes)
-    if "epochs" in changes:
+    if "epochs" in request.changes:
         raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
-    settings = gradient_settings_from_json(
-        json.dumps(dataclasses.asdict(settings) | {n: v for n, v in changes.items() if n in own})
-    )
-    given: dict[str, object] = {n: v for n, v in changes.items() if n not in own}
-    named = {"task": request.task, "teacher": request.teacher, "data": request.data}
-    given |= {name: str(value) for name, value in named.items() if value is not None}
-    known = {field.name for field in dataclasses.fields(ProblemSettings)}
-    for name in given:
-        if name not in known:
-            raise TpirError(f"no setting is called {name!r}")
-    stored = request.out / PROBLEM_FILE
-    if request.resume and not given and stored.is_file():
-        return problem_settings_from_json(read_text(stored)), settings
-    return problem_settings_from_json(json.dumps(given)), settings
+    own, given = divided(request, frozenset(f.name for f in dataclasses.fields(GradientSettings)))
+    settings = gradient_settings_from_json(json.dumps(dataclasses.asdict(settings) | own))
+    return problem_settings(request, given), settings
 
 
 @contextmanager
@@ -141,8 +133,7 @@ def _told(result: GradientResult) -> str:
     middle = sorted(accuracies)[len(accuracies) // 2]
     best = result.best
     return (
-        f"accuracy {100 * result.test.mean_over_lengths:.2f} % on the test set, mean over lengths "
-        f"({100 * result.test.overall.accuracy:.2f} % of all labels); "
+        f"{accuracy_in_words(result.test, 'the test set')}; "
         f"seed {best.seed}, epoch {best.best_epoch}\n"
         f"validation, mean over lengths: best {100 * best.accuracy:.2f} %, "
         f"median {100 * middle:.2f} %, worst {100 * min(accuracies):.2f} % "
@@ -155,8 +146,8 @@ def _as_json(result: GradientResult, request: Request) -> Mapping[str, object]:
         "checkpoint": str(request.out / "checkpoint.safetensors"),
         "seed": result.best.seed,
         "best_epoch": result.best.best_epoch,
-        "validation": _accuracy(result.validation),
-        "test": _accuracy(result.test),
+        "validation": accuracy_as_json(result.validation),
+        "test": accuracy_as_json(result.test),
         "seeds": [
             {
                 "seed": seed.seed,
@@ -166,12 +157,4 @@ def _as_json(result: GradientResult, request: Request) -> Mapping[str, object]:
             }
             for seed in result.seeds
         ],
-    }
-
-
-def _accuracy(accuracy: Accuracy) -> Mapping[str, object]:
-    return {
-        "mean_over_lengths": accuracy.mean_over_lengths,
-        "overall": accuracy.overall.accuracy,
-        "by_length": {str(n): tally.accuracy for n, tally in accuracy.by_length.items()},
     }
