@@ -25,7 +25,7 @@ def expect_backend(backend: str) -> None:
 
 def run_side_by_side(folders: Sequence[Path], jobs: int, backend: str) -> Iterator[str]:
     """Do the runs in ``folders``, ``jobs`` at a time; the name of each as it is done."""
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
 
     with ExitStack() as stack:
         if backend == "ray":
@@ -38,6 +38,7 @@ def run_side_by_side(folders: Sequence[Path], jobs: int, backend: str) -> Iterat
             stack.enter_context(Client())
         # joblib's Ray backend cannot say what is done before all is.
         told = "list" if backend == "ray" else "generator_unordered"
-        parallel = Parallel(n_jobs=jobs, backend=backend, return_as=told, batch_size=1)
+        stack.enter_context(parallel_config(backend=backend, n_jobs=jobs))
+        parallel = Parallel(return_as=told, batch_size=1)
         working = Path.cwd()
         yield from parallel(delayed(in_own_process)(folder, working) for folder in folders)
