@@ -55,6 +55,26 @@ def test_it_learns_from_a_file_and_from_a_teacher(cli: Cli, tmp_path: Path) -> N
     assert answer.status == 0, answer
 
 
+def test_a_standard_transformer_is_trained_by_the_same_command(cli: Cli, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    some = ("--vocab-size", 4, "--max-length", 4, "--model", "standard", "--set", "d_model=16")
+    steps = ("--set", "steps=12", "--set", "epoch_steps=6", "--set", "target_accuracy=null")
+    answer = cli("train", "hist", "-o", run, *some, *steps)
+    assert answer.status == 0, answer
+    assert "epoch 2/2: validation " in answer.err
+    assert "mean over lengths" in answer.out
+    resumed = cli("train", "-o", run, "--resume", "--json")
+    assert resumed.status == 0, resumed
+    test = json.loads(resumed.out)["test"]
+    evaluated = cli("eval", run, "--task", "hist", "--json")
+    assert json.loads(evaluated.out)["test"] == test
+    assert cli("run", run, "--tokens", "<s> 0 1").status == 0
+    assert "blocks: 2, d_model: 16" in cli("info", run).out
+    assert cli("check", run, run / "checkpoint.safetensors").out.startswith("proved")
+    assert cli("lower", run).status == 2
+    assert "--force" in cli("train", "hist", "-o", run, *some, *steps).err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -69,6 +89,10 @@ def test_it_learns_from_a_file_and_from_a_teacher(cli: Cli, tmp_path: Path) -> N
         (("--data", "x.csv", "--method", "reference"), "--method gradient"),
         (("hist", "--tensorboard"), "--method gradient"),
         (("--preset", "small"), "there is no preset small; there is: demo, paper"),
+        (("hist", "--model", "big"), "there is no model big; there is: program, standard"),
+        (("hist", "--model", "standard", "--method", "gradient"), "--model program"),
+        (("hist", "--model", "standard", "--seeds", 2), "no setting is called 'seeds'"),
+        (("hist", "--from", "x", "--model", "standard"), "--from starts from a model"),
         (("hist", "--from", "x", "--method", "gradient"), "--from starts from a model"),
     ],
 )

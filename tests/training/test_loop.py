@@ -15,14 +15,8 @@ from tpir.errors import TpirError
 from tpir.models.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from tpir.training.data import encode
 from tpir.training.examples import Examples
-from tpir.training.loop import (
-    METRICS_FILE,
-    SETTINGS_FILE,
-    STATE_FILE,
-    Progress,
-    make_splits,
-    train,
-)
+from tpir.training.loop import Progress, make_splits, train
+from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE, STATE_FILE
 from tpir.training.settings import TrainingSettings, settings_from_json
 from tpir.training.steps import discrete_accuracy
 

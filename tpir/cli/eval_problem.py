@@ -49,7 +49,7 @@ def eval_problem(path: Path, options: ReadOptions, asked: Asked, *, as_json: boo
     else:
         artefact = load(path, options)
         problem = _problem(asked, *_sizes_of(artefact))
-    subject = _subject(artefact)
+    subject = subject_of(artefact)
     report = judge(subject, problem, everything=asked.everything)
     beyond = judge_beyond(subject, problem, asked.beyond) if asked.beyond else None
     if as_json:
@@ -113,7 +113,8 @@ def _fitted(options: ReadOptions, problem: Problem) -> ReadOptions:
     return replace(options, vocabulary=words, context=problem.context - hidden)
 
 
-def _subject(artefact: Artefact) -> Subject:
+def subject_of(artefact: Artefact) -> Subject:
+    """What ``judge`` takes of an artefact."""
     if artefact.program is not None:
         return artefact.program
     return artefact.checkpoint if artefact.checkpoint is not None else artefact.runner()

@@ -17,6 +17,7 @@ TRACEBACK = "TPIR_TRACEBACK"
 
 COMMANDS = {
     "train": "train:train",
+    "sweep": "sweep:sweep",
     "lower": "lower:lower",
     "opt": "opt:opt",
     "emit": "emit:emit",

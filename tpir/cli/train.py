@@ -16,15 +16,21 @@ from tpir.cli.train_on import Source, train_on
 from tpir.cli.train_reference import train_reference
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.cli.train_search import train_search
+from tpir.cli.train_standard import is_standard, train_standard
 from tpir.errors import TpirError
 
-METHODS: Mapping[str, Callable[[Request], None]] = {
+Way = Callable[[Request], None]
+
+METHODS: Mapping[str, Way] = {
     "search": train_search,
     "construct": train_construct,
     "gradient": train_gradient,
     "reference": train_reference,
 }
-"""The ways to train from scratch, by name."""
+"""The ways to train a Transformer Program from scratch, by name."""
+
+STANDARD = "standard"
+"""The model that is no Transformer Program, and has a way of its own to be trained."""
 
 
 def train(
@@ -62,6 +68,14 @@ def train(
     ] = None,
     vocab: Annotated[
         str | None, typer.Option("--vocab", metavar="a,b,c", help="The tokens of a teacher.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="program: a Transformer Program. standard: an ordinary Transformer, to compare.",
+        ),
     ] = None,
     method: Annotated[
         str | None,
@@ -117,6 +131,8 @@ def train(
     validation (gradient). The method reference trains one seed as the paper does; it is the usual
     one where --preset, --settings, --epochs or --set are given.
 
+    --model standard trains an ordinary Transformer on the same inputs, to compare with.
+
     The folder holds the model (checkpoint.safetensors) and settings.json; of a search also
     program.rasp, else metrics.csv and the state to resume from. Equal settings give equal weights.
 
@@ -135,6 +151,7 @@ def train(
       tpir train hist -o runs/hist --vocab-size 6 --max-length 6 --set n_layers=1
       tpir train --preset demo -o runs/demo
       tpir train reverse -o runs/reverse --method gradient --seeds 16
+      tpir train reverse -o runs/baseline --model standard --set d_model=32
       tpir train sort --from edited.safetensors -o runs/edited --epochs 3
       tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
@@ -149,23 +166,19 @@ def train(
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
     if start is not None:
-        if preset is not None or settings is not None or resume or method is not None:
+        others = (preset, settings, model, method)
+        if resume or any(given is not None for given in others):
             raise TpirError(
-                "--from starts from a model: leave out --preset, --settings, --method, --resume"
+                "--from starts from a model: leave out --preset, --settings, --model, --method "
+                "and --resume"
             )
         if task is not None and data is not None:
             raise TpirError("give a task or --data, not both")
         train_on(Source(start, task, data), out, changes, force=force, as_json=as_json)
         return
-    if method is None:
-        # Settings, epochs and presets are those of the paper's training, unless it is said whose.
-        classic = preset is not None or settings is not None or bool(assign) or epochs is not None
-        method = "reference" if classic else "search"
-        if resume:
-            method = "gradient" if (out / PROBLEM_FILE).is_file() else "reference"
-    if method not in METHODS:
-        raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
-    METHODS[method](
+    # Settings, epochs and presets are those of the paper's training, unless it is said whose.
+    classic = preset is not None or settings is not None or bool(assign) or epochs is not None
+    way(model, method, out if resume else None, usual="reference" if classic else "search")(
         Request(
             out=out,
             task=task,
@@ -180,6 +193,33 @@ def train(
             tensorboard=tensorboard,
         )
     )
+
+
+def way(
+    model: str | None,
+    method: str | None,
+    stopped: Path | None = None,
+    *,
+    usual: str = "reference",
+) -> Way:
+    """What trains a model by a method, or goes on with the run that ``stopped``. Raises TpirError.
+
+    None is what is ``usual``, or what the stopped run was.
+    """
+    if model not in (None, "program", STANDARD):
+        raise TpirError(f"there is no model {model}; there is: program, {STANDARD}")
+    if model is None and method is None and stopped is not None and is_standard(stopped):
+        model = STANDARD
+    if model == STANDARD:
+        if method is not None:
+            raise TpirError("--method goes with --model program")
+        return train_standard
+    if method is None and stopped is not None:
+        method = "gradient" if (stopped / PROBLEM_FILE).is_file() else "reference"
+    method = method or usual
+    if method not in METHODS:
+        raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
+    return METHODS[method]
 
 
 def _assigned(text: str) -> tuple[str, object]:

@@ -67,7 +67,7 @@ def chosen(request: Request) -> tuple[ProblemSettings, ConstructSettings]:
 def prepare(request: Request) -> None:
     """Raise TpirError now, not after the search, if the folder cannot be written to."""
     from tpir.models.checkpoint import CHECKPOINT_FILE
-    from tpir.training.loop import STATE_FILE
+    from tpir.training.run_folder import STATE_FILE
 
     out = request.out
     if out.exists() and not out.is_dir():

@@ -32,7 +32,8 @@ def train_gradient(request: Request) -> None:
     if request.preset is not None:
         raise TpirError("--preset goes with --method reference")
     source, settings = _chosen(request)
-    from tpir.training.gradient.loop import METRICS_FILE, SETTINGS_FILE, train_seeds
+    from tpir.training.gradient.loop import train_seeds
+    from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE
 
     board = _tensorboard(request)
     problem = source.problem()

@@ -43,7 +43,7 @@ def train_on(
     """
     from tpir.models.checkpoint import CHECKPOINT_FILE, save_checkpoint  # brings torch
     from tpir.training.continuation import continue_training
-    from tpir.training.loop import METRICS_FILE, STATE_FILE
+    from tpir.training.run_folder import METRICS_FILE, STATE_FILE
 
     if (out / STATE_FILE).exists():
         raise TpirError(f"{out} holds a training run; choose another folder")

@@ -212,13 +212,14 @@ def _program(path: Path, options: ReadOptions) -> Artefact:
 
 def _weights(path: Path, options: ReadOptions) -> Artefact:
     # All three bring torch.
-    from tpir.models.checkpoint import load_checkpoint
+    from tpir.models.checkpoint import CHECKPOINT_FILE, load_checkpoint
     from tpir.models.transformer_format import holds_transformer, load_transformer
 
-    if path.is_file() and holds_transformer(path):
+    own = path / CHECKPOINT_FILE if path.is_dir() else path  # the folder of a training run
+    if own.is_file() and holds_transformer(own):
         if options.vocabulary_file is not None:
             raise TpirError(f"{path} holds its own vocabulary; leave out {options.vocabulary_file}")
-        return transformer_artefact(load_transformer(path), path)
+        return transformer_artefact(load_transformer(own), path)
     checkpoint = load_checkpoint(path, vocabulary_file=options.vocabulary_file)
     return checkpoint_artefact(checkpoint, path)
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import torch
 
 from tpir.errors import TpirError
-from tpir.files import check_writable, write_atomic
+from tpir.files import write_atomic
 from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
 from tpir.models.task_forms import accepted_form
 from tpir.models.transformer_program import TransformerProgram
 from tpir.training.data import EncodedExamples, encode
 from tpir.training.examples import Splits, split
+from tpir.training.run_folder import METRICS_FILE, STATE_FILE, expect_same, prepare_folder
 from tpir.training.settings import TrainingSettings
 from tpir.training.state import EpochRecord, TrainingState, Weights, load_state, save_state
 from tpir.training.steps import (
@@ -27,10 +28,6 @@ from tpir.training.steps import (
     temperatures,
     training_environment,
 )
-
-SETTINGS_FILE = "settings.json"
-METRICS_FILE = "metrics.csv"
-STATE_FILE = "training-state.pt"
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def train(
     started = time.monotonic()
     config = settings.model_config()
     splits = make_splits(settings)
-    _prepare_folder(output, settings, resume=resume, force=force)
+    prepare_folder(output, settings.to_json(), resume=resume, force=force)
     with training_environment():
         torch.manual_seed(derived_seed(settings.seed, 0))
         model = TransformerProgram(config)
@@ -112,37 +109,12 @@ def train(
     return _write_result(output, model, state, test_accuracy, settings)
 
 
-def _prepare_folder(output: Path, settings: TrainingSettings, *, resume: bool, force: bool) -> None:
-    if output.exists() and not output.is_dir():
-        raise TpirError(f"cannot write to {output}: it is no folder")
-    files = [output / name for name in (CHECKPOINT_FILE, SETTINGS_FILE, METRICS_FILE, STATE_FILE)]
-    if resume:
-        if (output / CHECKPOINT_FILE).exists() and not (output / STATE_FILE).exists():
-            raise TpirError(f"{output} holds a checkpoint, but no training state to resume from")
-    else:
-        if (output / STATE_FILE).exists() and not force:
-            raise TpirError(
-                f"{output} holds a training run; use --resume to go on, --force to start anew"
-            )
-        for path in files:
-            check_writable(path, force=force)
-        for path in files:
-            path.unlink(missing_ok=True)
-    if not (output / STATE_FILE).exists():
-        write_atomic(output / SETTINGS_FILE, settings.to_json(), force=True)
-
-
 def _restore(trainer: Trainer, output: Path, settings: TrainingSettings) -> TrainingState | None:
     path = output / STATE_FILE
     if not path.exists():
         return None
     state = load_state(path)
-    different = settings.differences(state.settings)
-    if different:
-        raise TpirError(
-            f"{output} was trained with other settings: {', '.join(different)} differ",
-            notes=["resume it with the settings in its settings.json, or start anew with --force"],
-        )
+    expect_same(output, settings.differences(state.settings))
     try:
         trainer.model.load_state_dict(state.weights)
         trainer.optimiser.load_state_dict(dict(state.optimiser))

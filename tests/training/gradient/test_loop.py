@@ -15,9 +15,6 @@ from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from tpir.models.predict import predict
 from tpir.training.evaluate import accuracy_by_length
 from tpir.training.gradient.loop import (
-    METRICS_FILE,
-    SETTINGS_FILE,
-    STATE_FILE,
     GradientProgress,
     GradientResult,
     train_seeds,
@@ -25,6 +22,7 @@ from tpir.training.gradient.loop import (
 from tpir.training.gradient.record import SeedRecord
 from tpir.training.gradient.settings import GradientSettings, gradient_settings_from_json
 from tpir.training.problem import Problem
+from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE, STATE_FILE
 from tpir.training.sources import problem_of_task
 
 TINY = GradientSettings(

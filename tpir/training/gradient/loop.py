@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tpir.errors import TpirError
-from tpir.files import check_writable, write_atomic
+from tpir.files import write_atomic
 from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
 from tpir.models.predict import predict
 from tpir.training.evaluate import Accuracy, accuracy_by_length
@@ -33,10 +33,7 @@ from tpir.training.gradient.schedule import halves_after, temperature
 from tpir.training.gradient.settings import GradientSettings
 from tpir.training.gradient.trainer import Trainer
 from tpir.training.problem import Problem
-
-SETTINGS_FILE = "settings.json"
-METRICS_FILE = "metrics.csv"
-STATE_FILE = "training-state.pt"
+from tpir.training.run_folder import METRICS_FILE, STATE_FILE, expect_same, prepare_folder
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def train_seeds(
     started = time.monotonic()
     run = _Run(problem, settings)
     if folder is not None:
-        _prepare(folder, settings, resume=resume, force=force)
+        prepare_folder(folder, settings.to_json(), resume=resume, force=force)
     with gradient_environment():
         state = (
             _stored(folder, settings, run.fingerprint) if resume and folder is not None else None
@@ -251,40 +248,13 @@ def _progress(state: GradientState, settings: GradientSettings, seconds: float) 
     )
 
 
-def _prepare(folder: Path, settings: GradientSettings, *, resume: bool, force: bool) -> None:
-    """Make ``folder`` ready to be written to. Raises TpirError where it holds another run."""
-    if folder.exists() and not folder.is_dir():
-        raise TpirError(f"cannot write to {folder}: it is no folder")
-    state = folder / STATE_FILE
-    if resume:
-        if (folder / CHECKPOINT_FILE).exists() and not state.exists():
-            raise TpirError(f"{folder} holds a checkpoint, but no training state to resume from")
-    else:
-        if state.exists() and not force:
-            raise TpirError(
-                f"{folder} holds a training run; use --resume to go on, --force to start anew"
-            )
-        paths = [folder / n for n in (CHECKPOINT_FILE, SETTINGS_FILE, METRICS_FILE, STATE_FILE)]
-        for path in paths:
-            check_writable(path, force=force)
-        for path in paths:
-            path.unlink(missing_ok=True)
-    if not state.exists():
-        write_atomic(folder / SETTINGS_FILE, settings.to_json(), force=True)
-
-
 def _stored(folder: Path, settings: GradientSettings, data: str) -> GradientState | None:
     """The state of the run in ``folder``, None where no epoch was finished."""
     path = folder / STATE_FILE
     if not path.exists():
         return None
     state = load_state(path)
-    different = settings.differences(state.settings)
-    if different:
-        raise TpirError(
-            f"{folder} was trained with other settings: {', '.join(different)} differ",
-            notes=["resume it with the settings in its settings.json, or start anew with --force"],
-        )
+    expect_same(folder, settings.differences(state.settings))
     if state.data != data:
         raise TpirError(f"{folder} was trained on other data; start anew with --force")
     return state
