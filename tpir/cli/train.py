@@ -46,6 +46,14 @@ def train(
             "--from", metavar="CHECKPOINT", help="A model to train on, trained or compiled."
         ),
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="PROGRAM|CHECKPOINT",
+            help="What every seed starts with: a program, also a part of one.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -120,6 +128,10 @@ def train(
     The folder holds the model (checkpoint.safetensors) and settings.json; of a search also
     program.rasp, else metrics.csv and the state to resume from. Equal settings give equal weights.
 
+    With --init every seed of the method gradient starts with a program's heads, MLPs and readout,
+    and has the rest at random. A part of a program will do: if its output is not the label, the
+    readout is random, too. --set freeze=true keeps the program's choices as they are.
+
     With --from a model that exists is trained on, gently: a run's, or one compiled from an edited
     program. It learns a task, or the examples of --data, a tenth of which is held out; the folder
     holds the new checkpoint.safetensors and metrics.csv.
@@ -135,6 +147,7 @@ def train(
       tpir train hist -o runs/hist --vocab-size 6 --max-length 6 --set n_layers=1
       tpir train --preset demo -o runs/demo
       tpir train reverse -o runs/reverse --method gradient --seeds 16
+      tpir train reverse -o runs/reverse --init part.rasp --set steps=500
       tpir train sort --from edited.safetensors -o runs/edited --epochs 3
       tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
@@ -149,9 +162,11 @@ def train(
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
     if start is not None:
-        if preset is not None or settings is not None or resume or method is not None:
+        others = (preset, settings, method, init)
+        if resume or any(option is not None for option in others):
             raise TpirError(
-                "--from starts from a model: leave out --preset, --settings, --method, --resume"
+                "--from starts from a model: leave out --preset, --settings, --method, --init, "
+                "--resume"
             )
         if task is not None and data is not None:
             raise TpirError("give a task or --data, not both")
@@ -161,10 +176,14 @@ def train(
         # Settings, epochs and presets are those of the paper's training, unless it is said whose.
         classic = preset is not None or settings is not None or bool(assign) or epochs is not None
         method = "reference" if classic else "search"
-        if resume:
+        if init is not None:
+            method = "gradient"
+        elif resume:
             method = "gradient" if (out / PROBLEM_FILE).is_file() else "reference"
     if method not in METHODS:
         raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
+    if init is not None and method != "gradient":
+        raise TpirError("--init goes with --method gradient")
     METHODS[method](
         Request(
             out=out,
@@ -178,6 +197,7 @@ def train(
             force=force,
             as_json=as_json,
             tensorboard=tensorboard,
+            init=init,
         )
     )
 
