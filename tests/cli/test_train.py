@@ -75,10 +75,35 @@ def test_a_standard_transformer_is_trained_by_the_same_command(cli: Cli, tmp_pat
     assert "--force" in cli("train", "hist", "-o", run, *some, *steps).err
 
 
+def test_a_run_starts_from_a_program_and_from_a_run(cli: Cli, tmp_path: Path) -> None:
+    program = tmp_path / "count.rasp"
+    program.write_text("n = selector_width(select(tokens, tokens, ==));")
+    run = tmp_path / "run"
+    answer = cli("train", "hist", "-o", run, "--init", program, *SMALL)
+    assert answer.status == 0, answer
+    assert answer.err.startswith(
+        f"starting from {program}, which gives the label: "
+        "1 layer of at most 1 head and 1 MLP a layer\ntraining 2 seeds on hist: 12 steps of 16\n"
+        "epoch 1/2: best 100.00 %"
+    )
+    assert answer.out.startswith("accuracy 100.00 % on the test set")
+    again = cli("train", "hist", "-o", tmp_path / "on", "--init", run, *SMALL)
+    assert again.out.startswith("accuracy 100.00 % on the test set"), again
+
+    program.write_text("n = selector_width(select(tokens, indices, ==)); output n; output tokens;")
+    frozen = ("--set", "freeze=true")
+    answer = cli("train", "hist", "-o", run, "--init", program, *SMALL, *frozen, "--force")
+    assert f"starting from {program}, a part of a program: " in answer.err, answer
+    assert cli("train", "-o", run, "--resume", "--json").status == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("hist", "--method", "magic"), "there is no method magic; there is: search, "),
+        (("hist", "--init", "x.rasp", "--method", "construct"), "--init goes with --method"),
+        (("hist", "--init", "x.rasp"), "x.rasp does not exist"),
+        (("hist", "--init", "x.rasp", "--from", "y"), "--from starts from a model"),
         (("--method", "gradient"), "say what to train on"),
         (("hist", "--data", "x.csv", "--method", "gradient"), "one of them"),
         (("hist", "--method", "gradient", "--set", "n_layer=1"), "no setting is called 'n_layer'"),

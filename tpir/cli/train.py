@@ -52,6 +52,14 @@ def train(
             "--from", metavar="CHECKPOINT", help="A model to train on, trained or compiled."
         ),
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="PROGRAM|CHECKPOINT",
+            help="What every seed starts with: a program, also a part of one.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -136,6 +144,10 @@ def train(
     The folder holds the model (checkpoint.safetensors) and settings.json; of a search also
     program.rasp, else metrics.csv and the state to resume from. Equal settings give equal weights.
 
+    With --init every seed of the method gradient starts with a program's heads, MLPs and readout,
+    and has the rest at random. A part of a program will do: if its output is not the label, the
+    readout is random, too. --set freeze=true keeps the program's choices as they are.
+
     With --from a model that exists is trained on, gently: a run's, or one compiled from an edited
     program. It learns a task, or the examples of --data, a tenth of which is held out; the folder
     holds the new checkpoint.safetensors and metrics.csv.
@@ -152,6 +164,7 @@ def train(
       tpir train --preset demo -o runs/demo
       tpir train reverse -o runs/reverse --method gradient --seeds 16
       tpir train reverse -o runs/baseline --model standard --set d_model=32
+      tpir train reverse -o runs/reverse --init part.rasp --set steps=500
       tpir train sort --from edited.safetensors -o runs/edited --epochs 3
       tpir train --from edited.safetensors --data examples.jsonl -o runs/edited
     """
@@ -166,11 +179,11 @@ def train(
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
     if start is not None:
-        others = (preset, settings, model, method)
-        if resume or any(given is not None for given in others):
+        others = (preset, settings, model, method, init)
+        if resume or any(option is not None for option in others):
             raise TpirError(
-                "--from starts from a model: leave out --preset, --settings, --model, --method "
-                "and --resume"
+                "--from starts from a model: leave out --preset, --settings, --model, --method, "
+                "--init and --resume"
             )
         if task is not None and data is not None:
             raise TpirError("give a task or --data, not both")
@@ -178,7 +191,12 @@ def train(
         return
     # Settings, epochs and presets are those of the paper's training, unless it is said whose.
     classic = preset is not None or settings is not None or bool(assign) or epochs is not None
-    way(model, method, out if resume else None, usual="reference" if classic else "search")(
+    usual = "reference" if classic else "search"
+    if init is not None:
+        usual = "gradient"
+        if model == STANDARD or method not in (None, "gradient"):
+            raise TpirError("--init goes with --method gradient")
+    way(model, method, out if resume else None, usual=usual)(
         Request(
             out=out,
             task=task,
@@ -191,6 +209,7 @@ def train(
             force=force,
             as_json=as_json,
             tensorboard=tensorboard,
+            init=init,
         )
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tpir.cli.console import say, show, show_json
@@ -16,14 +17,16 @@ from tpir.cli.train_problem import (
     problem_settings,
 )
 from tpir.cli.train_request import PROBLEM_FILE, Request
-from tpir.errors import TpirError
+from tpir.errors import TpirError, counted
 from tpir.files import read_text, write_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tpir.models.checkpoint import Checkpoint
     from tpir.training.gradient.loop import GradientProgress, GradientResult, OnProgress
     from tpir.training.gradient.settings import GradientSettings
+    from tpir.training.problem import Problem
     from tpir.training.problem_settings import ProblemSettings
 
 
@@ -37,6 +40,7 @@ def train_gradient(request: Request) -> None:
 
     board = _tensorboard(request)
     problem = source.problem()
+    start = None if request.init is None else _start(request.init, problem, settings)
     seeds = "1 seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
     say(f"training {seeds} on {problem.name}: {settings.steps} steps of {settings.batch_size}")
     if request.force or not (request.out / SETTINGS_FILE).exists():
@@ -52,6 +56,7 @@ def train_gradient(request: Request) -> None:
             problem,
             settings,
             request.out,
+            start=start,
             resume=request.resume,
             force=request.force,
             on_progress=on_progress,
@@ -61,6 +66,19 @@ def train_gradient(request: Request) -> None:
     else:
         say(f"wrote {request.out / 'checkpoint.safetensors'} and {METRICS_FILE}")
         show(_told(result))
+
+
+def _start(path: Path, problem: Problem, settings: GradientSettings) -> Checkpoint:
+    """The weights that a program or a checkpoint becomes for a problem."""
+    from tpir.training.gradient.start import starting_model, starting_program
+
+    start = starting_model(starting_program(path, problem), problem, settings.predicates)
+    config, whole = start.config, bool(start.state["unembed.W_U"].any())
+    heads, mlps = config.n_heads_cat + config.n_heads_num, config.n_cat_mlps + config.n_num_mlps
+    what = "which gives the label" if whole else "a part of a program"
+    size = f"{counted(heads, 'head')} and {counted(mlps, 'MLP')} a layer"
+    say(f"starting from {path}, {what}: {counted(config.n_layers, 'layer')} of at most {size}")
+    return start
 
 
 def _tensorboard(request: Request) -> OnProgress | None:

@@ -25,3 +25,4 @@ class Request:
     force: bool
     as_json: bool
     tensorboard: bool
+    init: Path | None = None

@@ -27,7 +27,7 @@ class Pool:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self._depths: dict[Feature, int] = {}
+        self._depths: dict[Feature, int] = dict.fromkeys(Base, 0)
         self._seen: set[bytes] = set()
 
     def __len__(self) -> int:

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from tpir.errors import TpirError
 from tpir.files import write_atomic
-from tpir.models.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
+from tpir.models.checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from tpir.models.predict import predict
 from tpir.training.evaluate import Accuracy, accuracy_by_length
 from tpir.training.examples import Examples
@@ -21,6 +26,7 @@ from tpir.training.gradient.discrete import DiscreteForward, mean_accuracies
 from tpir.training.gradient.environment import gradient_environment
 from tpir.training.gradient.export import export
 from tpir.training.gradient.layout import Layout
+from tpir.training.gradient.planted import check_planted, digest, plant, widened
 from tpir.training.gradient.record import (
     Best,
     GradientState,
@@ -34,6 +40,9 @@ from tpir.training.gradient.settings import GradientSettings
 from tpir.training.gradient.trainer import Trainer
 from tpir.training.problem import Problem
 from tpir.training.run_folder import METRICS_FILE, STATE_FILE, expect_same, prepare_folder
+
+START_FILE = "start.safetensors"
+"""The model that a run started from, if it did from one."""
 
 
 @dataclass(frozen=True)
@@ -92,22 +101,33 @@ def train_seeds(
     settings: GradientSettings,
     folder: Path | None = None,
     *,
+    start: Checkpoint | None = None,
     resume: bool = False,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> GradientResult:
     """Train the seeds of ``settings`` on ``problem``; write the best model to ``folder``, if given.
 
+    With ``start`` (see ``starting_model``) every seed begins with that model's heads, MLPs and
+    readout, what nothing reads there left to chance; the model is as large as the settings say, or
+    as ``start``, whichever is more.
+
     After each epoch the discretised models are judged on the validation inputs, the metrics
     written, and the state saved. With ``resume`` a run that was stopped goes on to the same
     weights, bit for bit, as if it had not been. Raises TpirError for sizes that do not fit the
     problem, for a folder that holds a run (unless ``force``), for a run resumed under other
-    settings, and where a loss is not a number.
+    settings, where a loss is not a number, and for a ``start`` that has no place among the seeds.
     """
     started = time.monotonic()
-    run = _Run(problem, settings)
+    if resume and start is None and folder is not None and (folder / START_FILE).exists():
+        start = load_checkpoint(folder / START_FILE)
+    run = _Run(problem, settings, start)
     if folder is not None:
         prepare_folder(folder, settings.to_json(), resume=resume, force=force)
+        if not resume:
+            (folder / START_FILE).unlink(missing_ok=True)
+            if start is not None:
+                save_checkpoint(folder / START_FILE, start, force=True)
     with gradient_environment():
         state = (
             _stored(folder, settings, run.fingerprint) if resume and folder is not None else None
@@ -127,9 +147,11 @@ def train_seeds(
 
 
 class _Run:
-    """A problem and settings, with the data on its device."""
+    """A problem, settings and what to start from, with the data on its device."""
 
-    def __init__(self, problem: Problem, settings: GradientSettings) -> None:
+    def __init__(
+        self, problem: Problem, settings: GradientSettings, start: Checkpoint | None
+    ) -> None:
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise TpirError("device is cuda, but torch finds no GPU here")
         self.problem, self.settings = problem, settings
@@ -138,12 +160,21 @@ class _Run:
         device = torch.device(settings.device)
         self.train = Data.of(problem, problem.splits.train, device)
         self.validation = Data.of(problem, problem.splits.validation, device)
+        self.planted = None
+        if start is not None:
+            self.config = widened(self.config, start.config)
+            self.fingerprint += digest(start)
+            layout, softness = Layout(self.config), max(settings.tau_init, settings.noise)
+            self.planted = plant(start, layout, softness)
+            check_planted(self.planted, start, layout, self.train.tokens)
+        elif settings.freeze:
+            raise TpirError("freeze keeps what a run starts from; it goes with --init")
 
     def trainer(self, state: GradientState | None) -> Trainer:
         """A new trainer, or one that goes on from ``state``."""
         first = self.settings.seed
         seeds = tuple(range(first, first + self.settings.seeds)) if state is None else state.seeds
-        trainer = Trainer(self.config, self.settings, self.train, seeds)
+        trainer = Trainer(self.config, self.settings, self.train, seeds, self.planted)
         if state is not None:
             trainer.restore(state.trainer)
         return trainer

@@ -14,6 +14,7 @@ from tpir.training.gradient.data import Data
 from tpir.training.gradient.discrete import DiscreteForward, one_hot
 from tpir.training.gradient.kernels import PLAIN, compiled
 from tpir.training.gradient.layout import Layout, whole
+from tpir.training.gradient.planted import Planted
 from tpir.training.gradient.relaxed import Batch, RelaxedForward, finished, relax
 from tpir.training.gradient.schedule import readout_rate, temperature
 from tpir.training.gradient.settings import GradientSettings
@@ -27,6 +28,7 @@ class Trainer:
     """The runs of ``seeds``, side by side.
 
     ``logits`` [seed, size] are their choices, ``weights`` [seed, size] those of their readouts.
+    What is ``planted`` is alike in all of them at the start; the rest of each is its own.
 
     Each epoch seeds its random numbers anew, those of each seed apart from those of the others, so
     a run continues from any epoch, and with any others beside it, as if alone.
@@ -38,17 +40,21 @@ class Trainer:
         settings: GradientSettings,
         data: Data,
         seeds: Sequence[int],
+        planted: Planted | None = None,
     ) -> None:
         self.settings, self.data, self.seeds = settings, data.learnable(), tuple(seeds)
         self.layout, self.device = Layout(config), data.tokens.device
         kernels = compiled() if settings.compile else PLAIN
         self.forward = RelaxedForward(self.layout, self.device, kernels)
         self.shares = data.weights(settings.evenness)
-        self.logits, self.weights = self._initial()
+        self.logits, self.weights = self._initial(planted)
+        self.free: Tensor | None = None
+        if planted is not None and settings.freeze:
+            self.free = (~planted.held).float().to(self.device)
         self.optimiser = self._adam()
         self._values: tuple[Tensor, Tensor] | None = None
 
-    def _initial(self) -> tuple[Tensor, Tensor]:
+    def _initial(self, planted: Planted | None) -> tuple[Tensor, Tensor]:
         settings, layout = self.settings, self.layout
         sets = settings.initial_set_logit if settings.predicates == "set" else 0.0
         means = layout.filled(0.0, predicates=sets)
@@ -59,6 +65,10 @@ class Trainer:
             logits.append(means + settings.initial_spread * drawn)
             size = whole(len(layout.config.labels) * layout.features)
             weights.append(_READOUT_SPREAD * torch.randn(size, generator=generator))
+            if planted is not None:
+                logits[-1] = torch.where(planted.held, planted.logits, logits[-1])
+                if planted.readout is not None:
+                    weights[-1][: planted.readout.numel()] = planted.readout.flatten()
         found = (torch.stack(part).to(self.device) for part in (logits, weights))
         first, second = (part.requires_grad_() for part in found)
         return first, second
@@ -141,6 +151,8 @@ class Trainer:
         self.optimiser.param_groups[1]["lr"] = readout_rate(self.settings, step)
         self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
+        if self.free is not None and self.logits.grad is not None:
+            self.logits.grad *= self.free
         self.optimiser.step()
         return losses.detach()
 
