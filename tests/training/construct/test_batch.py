@@ -70,6 +70,13 @@ def test_names_that_tables_give_are_compared_with_tokens_by_code() -> None:
                 check_by_interpreter(feature, vocabulary, causal=False, begun=begun)
 
 
+def test_tokens_are_ordered_by_code_where_words_are_not() -> None:
+    for begun in (False, True):
+        for operator in ("<", ">"):
+            counted = Count(Selector(Relation(operator, Base.TOKEN, Base.TOKEN)))
+            check_by_interpreter(counted, ("c", "a", "b"), causal=False, begun=begun)
+
+
 def plain_closest(keys: set[int], query: int) -> int:
     others = keys - {query}
     if others:

@@ -9,9 +9,19 @@ import pytest
 
 from tests.training.construct.random_features import array_of, inputs
 from tpir.training.construct.batch import Batch
-from tpir.training.construct.features import Base, Count, Feature, Relation, Selector, Where
+from tpir.training.construct.features import (
+    Base,
+    Count,
+    Feature,
+    Lookup,
+    Relation,
+    Selector,
+    Where,
+)
 from tpir.training.construct.goals import Goal, places
+from tpir.training.construct.grammar import Grammar
 from tpir.training.construct.parts import Known
+from tpir.training.construct.places import Places
 from tpir.training.construct.pool import Pool
 from tpir.training.construct.tables import Tables
 
@@ -64,6 +74,26 @@ def test_places_are_where_the_labels_stand() -> None:
     assert places(tokens, labels, names, -1).tolist() == [[-1, 2, 3, 1], [-1, 2, 1, -1]]
 
 
+def test_a_place_but_for_a_constant_fetches_who_is_wanted() -> None:
+    """Reversing: the token of so many after it is wanted one position further than that says."""
+    rows = inputs(4, 4, begun=True)
+    tokens = array_of(rows)
+    labels = array_of([(-1, *reversed(row[1:])) for row in rows])
+    pool = Pool(Batch(tokens, causal=False))
+    after = Count(Selector(where=Where.AFTER))
+    for feature in (Base.POSITION, Base.TOKEN, after):
+        pool.keep(feature)
+    positions = np.broadcast_to(np.arange(4), tokens.shape)
+    wanted = np.where(labels >= 0, (tokens >= 0).sum(1)[:, None] - positions, -1)
+    goal = Goal("place", pool.batch, wanted.astype(np.int16))
+    plain, among_tokens = itertools.islice(
+        Places(pool, Grammar(causal=False)).by_sum(goal, (after,)), 2
+    )
+    for made in (plain, among_tokens):
+        fetched = pool.batch.values(made)
+        assert (fetched == labels)[labels >= 0].all()
+
+
 def test_heads_are_at_odd_depths_and_what_varies_alike_is_kept_once() -> None:
     pool = Pool(goal_of(Base.TOKEN).batch)
     assert pool.keep_if_new(Base.POSITION) is not None
@@ -72,6 +102,7 @@ def test_heads_are_at_odd_depths_and_what_varies_alike_is_kept_once() -> None:
     assert pool.depth(FEATURES[2]) == 1
     assert pool.keep_if_new(Count(Selector(where=Where.BEFORE))) is None, "the position"
     assert pool.keep_if_new(Count(Selector(Relation("==", Base.POSITION, Base.POSITION)))) is None
+    assert pool.keep_if_new(Lookup((Base.POSITION,), (0,), (4,), (3, 2, 1, 0))) is None
     assert pool.keep_if_new(FEATURES[2]) is not None
     assert pool.depth(Count(Selector(Relation("==", FEATURES[2], Base.POSITION)))) == 3
     assert len(pool) == 3
