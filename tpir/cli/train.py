@@ -84,6 +84,12 @@ def train(
         int | None,
         typer.Option("--seeds", metavar="N", help="How many seeds --method gradient trains."),
     ] = None,
+    polish: Annotated[
+        bool,
+        typer.Option(
+            "--polish", help="Search over the choices of the best seed of --method gradient."
+        ),
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write metrics for TensorBoard as well.")
     ] = False,
@@ -161,6 +167,9 @@ def train(
     }
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
+    if polish:
+        changes["polish"] = True
+        method = method or "gradient"
     if start is not None:
         others = (preset, settings, method, init)
         if resume or any(option is not None for option in others):
@@ -184,6 +193,8 @@ def train(
         raise TpirError(f"there is no method {method}; there is: {', '.join(METHODS)}")
     if init is not None and method != "gradient":
         raise TpirError("--init goes with --method gradient")
+    if polish and method != "gradient":
+        raise TpirError("--polish goes with --method gradient")
     METHODS[method](
         Request(
             out=out,
