@@ -97,6 +97,13 @@ def test_a_run_starts_from_a_program_and_from_a_run(cli: Cli, tmp_path: Path) ->
     assert cli("train", "-o", run, "--resume", "--json").status == 0
 
 
+def test_polishing_is_told_sweep_by_sweep(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("train", "hist", "-o", tmp_path / "run", "--polish", *SMALL)
+    assert answer.status == 0, answer
+    assert "\npolishing, sweep 0: 0 of 0 changes made, loss " in answer.err
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["polish"] is True
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -104,6 +111,7 @@ def test_a_run_starts_from_a_program_and_from_a_run(cli: Cli, tmp_path: Path) ->
         (("hist", "--init", "x.rasp", "--method", "construct"), "--init goes with --method"),
         (("hist", "--init", "x.rasp"), "x.rasp does not exist"),
         (("hist", "--init", "x.rasp", "--from", "y"), "--from starts from a model"),
+        (("hist", "--polish", "--method", "reference"), "--polish goes with --method gradient"),
         (("--method", "gradient"), "say what to train on"),
         (("hist", "--data", "x.csv", "--method", "gradient"), "one of them"),
         (("hist", "--method", "gradient", "--set", "n_layer=1"), "no setting is called 'n_layer'"),

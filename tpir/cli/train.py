@@ -98,6 +98,12 @@ def train(
         int | None,
         typer.Option("--seeds", metavar="N", help="How many seeds --method gradient trains."),
     ] = None,
+    polish: Annotated[
+        bool,
+        typer.Option(
+            "--polish", help="Search over the choices of the best seed of --method gradient."
+        ),
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write metrics for TensorBoard as well.")
     ] = False,
@@ -178,6 +184,9 @@ def train(
     }
     changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     changes |= dict(_assigned(text) for text in assign or ())
+    if polish:
+        changes["polish"] = True
+        method = method or "gradient"
     if start is not None:
         others = (preset, settings, model, method, init)
         if resume or any(option is not None for option in others):
@@ -192,10 +201,11 @@ def train(
     # Settings, epochs and presets are those of the paper's training, unless it is said whose.
     classic = preset is not None or settings is not None or bool(assign) or epochs is not None
     usual = "reference" if classic else "search"
-    if init is not None:
-        usual = "gradient"
-        if model == STANDARD or method not in (None, "gradient"):
-            raise TpirError("--init goes with --method gradient")
+    for option, is_given in (("--init", init is not None), ("--polish", polish)):
+        if is_given:
+            usual = "gradient"
+            if model == STANDARD or method not in (None, "gradient"):
+                raise TpirError(f"{option} goes with --method gradient")
     way(model, method, out if resume else None, usual=usual)(
         Request(
             out=out,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tpir.models.checkpoint import Checkpoint
     from tpir.training.gradient.loop import GradientProgress, GradientResult, OnProgress
+    from tpir.training.gradient.polish import PolishProgress
     from tpir.training.gradient.settings import GradientSettings
     from tpir.training.problem import Problem
     from tpir.training.problem_settings import ProblemSettings
@@ -60,6 +61,7 @@ def train_gradient(request: Request) -> None:
             resume=request.resume,
             force=request.force,
             on_progress=on_progress,
+            on_polish=lambda now: say(_polish_line(now)),
         )
     if request.as_json:
         show_json(_as_json(result, request))
@@ -124,6 +126,13 @@ def _line(now: GradientProgress) -> str:
     return (
         f"epoch {now.epoch}/{now.epochs}: best {100 * best:.2f} %, "
         f"{len(now.going)} of {len(now.best)} seeds going, {now.seconds:.0f} s"
+    )
+
+
+def _polish_line(now: PolishProgress) -> str:
+    return (
+        f"polishing, sweep {now.sweep}: {now.changed} of {now.tried:,} changes made, "
+        f"loss {now.loss:.4f}, validation {100 * now.accuracy:.2f} %"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from tpir.training.gradient.environment import gradient_environment
 from tpir.training.gradient.export import export
 from tpir.training.gradient.layout import Layout
 from tpir.training.gradient.planted import check_planted, digest, plant, widened
+from tpir.training.gradient.polish import PolishProgress, polish
 from tpir.training.gradient.record import (
     Best,
     GradientState,
@@ -105,6 +106,7 @@ def train_seeds(
     resume: bool = False,
     force: bool = False,
     on_progress: OnProgress | None = None,
+    on_polish: Callable[[PolishProgress], None] | None = None,
 ) -> GradientResult:
     """Train the seeds of ``settings`` on ``problem``; write the best model to ``folder``, if given.
 
@@ -140,7 +142,7 @@ def train_seeds(
                 save_state(folder / STATE_FILE, state)
             if on_progress is not None:
                 on_progress(_progress(state, settings, time.monotonic() - started))
-        result = run.result(state)
+        result = run.result(state, on_polish)
     if folder is not None:
         save_checkpoint(folder / CHECKPOINT_FILE, result.best.checkpoint, force=True)
     return result
@@ -160,6 +162,8 @@ class _Run:
         device = torch.device(settings.device)
         self.train = Data.of(problem, problem.splits.train, device)
         self.validation = Data.of(problem, problem.splits.validation, device)
+        if settings.polish and problem.pooled:
+            raise TpirError("polishing handles a label for each position, not one for the input")
         self.planted = None
         if start is not None:
             self.config = widened(self.config, start.config)
@@ -223,11 +227,20 @@ class _Run:
         trained = _accuracies(forward, trainer.readout, self.train)
         return any(min(pair) >= target for pair in zip(accuracies, trained, strict=True))
 
-    def result(self, state: GradientState) -> GradientResult:
-        """The seeds by rank; the test inputs are looked at here, and nowhere else."""
+    def result(
+        self, state: GradientState, on_polish: Callable[[PolishProgress], None] | None
+    ) -> GradientResult:
+        """The seeds by rank, the first polished if settings say so.
+
+        The test inputs are looked at here, and nowhere else.
+        """
         epochs = {record.seed: record.epoch for record in state.history}
         ranked = sorted(state.best.values(), key=lambda b: (-b.record.accuracy, b.record.seed))
         seeds = tuple(self._seed_result(best, epochs[best.record.seed]) for best in ranked)
+        if self.settings.polish:
+            better = polish(seeds[0].checkpoint, self.problem, on_progress=on_polish)
+            best_seed = replace(seeds[0], checkpoint=better.checkpoint, accuracy=better.after)
+            seeds = (best_seed, *seeds[1:])
         model, splits = seeds[0].checkpoint, self.problem.splits
         return GradientResult(
             seeds=seeds,

@@ -39,9 +39,10 @@ class GradientSettings:
     stops once a seed's discretised model is right on ``target_accuracy`` of the labels at each
     length (mean over lengths), in validation and in training; None never does. ``compile`` has
     torch compile the innermost loops, which takes a minute the first time. ``freeze`` keeps the
-    choices that a run starts from (``train_seeds``) as they are; readouts always learn. The rest
-    are the sizes of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary and
-    context.
+    choices that a run starts from (``train_seeds``) as they are; readouts always learn. With
+    ``polish`` the selected seed is polished in the end (``tpir.training.gradient.polish``). The
+    rest are the sizes of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary
+    and context.
 
     Raises TpirError for values out of range.
     """
@@ -75,6 +76,7 @@ class GradientSettings:
     device: Device = "cpu"
     compile: bool = False
     freeze: bool = False
+    polish: bool = False
 
     def __post_init__(self) -> None:
         for names, least in ((_AT_LEAST_ONE, 1), (_NOT_NEGATIVE, 0)):
