@@ -97,7 +97,7 @@ def _constant_value(
     """The one value of a node, if it has, and why."""
     op = rewriting.fitted(node, operands)
     match op:
-        case Map(Table((), _)):
+        case Map(Table((), _)) | Map(Literal()) if not operands:
             return None, ""
         case Map(function):
             return _map_value(function, operands), "a map of constants"

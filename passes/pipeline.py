@@ -20,7 +20,9 @@ from tpir.passes.fold_tables import FoldTables
 from tpir.passes.integer_readout import IntegerReadout
 from tpir.passes.reachable import Reachable
 from tpir.passes.readout import ReadoutTerms
+from tpir.passes.relation_rules import RelationRules
 from tpir.passes.selectors import Selectors
+from tpir.passes.table_rules import TableRules
 from tpir.passes.thresholds import Thresholds
 from tpir.passes.trim import Trim
 from tpir.passes.unused_arguments import UnusedArguments
@@ -38,6 +40,8 @@ PASSES: dict[str, type[Pass]] = {
         ReadoutTerms,
         IntegerReadout,
         Thresholds,
+        RelationRules,
+        TableRules,
         Trim,
     )
 }
@@ -106,7 +110,11 @@ LEVELS: dict[int, tuple[Stage, ...]] = {
     3: (
         Stage(_O2, repeat=True),
         Stage(_O3, repeat=True),
-        Stage((*_O3, Thresholds(), IntegerReadout(), Trim()), repeat=True),
+        Stage((*_O3, Thresholds(), IntegerReadout()), repeat=True),
+        Stage(
+            (*_O3, Thresholds(), IntegerReadout(), RelationRules(), TableRules(), Trim()),
+            repeat=True,
+        ),
     ),
 }
 """What -O0 to -O3 run. -O1 looks at each node alone; -O2 uses the input space; -O3 may run it."""

@@ -23,7 +23,9 @@ from tpir.passes.base import Pass
 from tpir.passes.pipeline import PASSES, run_pipeline
 from tpir.passes.trials import Tokens, Trials
 from tpir.semantics.interpreter import run_many
+from tpir.semantics.meetings import Pairs
 from tpir.semantics.program_space import space_of
+from tpir.semantics.reachable import Bools
 from tpir.text import parse
 
 Inputs = list[list[Value]]
@@ -120,6 +122,26 @@ def forgets_a_row(reachable_facts: Callable[..., object]) -> Callable[..., objec
     return wrong
 
 
+def forgets_a_pair(pairs_met: Callable[..., dict[Node, Pairs]]) -> Callable[..., object]:
+    def wrong(*arguments: object) -> object:
+        found = pairs_met(*arguments)
+        for pairs in found.values():
+            pairs.seen[-1, -1] = pairs.later[-1, -1] = False
+        return found
+
+    return wrong
+
+
+def forgets_last_rows(rows_met: Callable[..., dict[Node, Bools]]) -> Callable[..., object]:
+    def wrong(*arguments: object) -> object:
+        found = rows_met(*arguments)
+        for rows in found.values():
+            rows[-1] = False
+        return found
+
+    return wrong
+
+
 class Blind(Trials):
     """Takes every change for right."""
 
@@ -191,6 +213,17 @@ FAULTS: dict[str, tuple[str, Callable[[object], object], str]] = {
         lambda right: lambda program, node: np.zeros(2, dtype=np.intp),
         """relu last { unit -1.5, [1.0] -> [0.0, 1.0]; bias [0.25, 0.0] }
         output = last(indices);""",
+    ),
+    "relation-rules": (
+        "pairs_met",
+        forgets_a_pair,
+        """table keys { "b" -> "a"; "c" -> {"a", "b", "c"}; _ -> {} }
+        output = selector_width(select(tokens, tokens, keys));""",
+    ),
+    "table-rules": (
+        "rows_met",
+        forgets_last_rows,
+        """table f { 0 -> 1; 1 -> 2; 2 -> 9 }  output = f(indices) < 5;""",
     ),
     "integer-readout": (
         "_decides",

@@ -1,11 +1,12 @@
-"""Which selectors stand inside the statement that uses them."""
+"""Which selectors and constants stand inside the statement that uses them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from tpir.ir.ops import Classify, ClassifyPooled, Indices, Tokens
+from tpir.ir.expressions import Literal
+from tpir.ir.ops import Classify, ClassifyPooled, Indices, Map, Select, Tokens
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Selector
 from tpir.ir.values import Value
@@ -20,11 +21,20 @@ def tokens_name(vocabulary: Sequence[Value]) -> str:
     return "tokens" if all(isinstance(token, str) for token in vocabulary) else "tokens_asis"
 
 
+def is_literal(node: Node) -> bool:
+    """Whether a node is a word or a whole number at every position, written as such."""
+    match node.op:
+        case Map(Literal(value)) if not node.operands:
+            return type(value) in (str, int)
+    return False
+
+
 class Nesting:
     """What is a statement, what stands inside one, and what needs no text at all.
 
     A selector is nested if it has one use, no comments, and no other place in the model than its
-    user. ``tokens`` and ``indices`` need no statement where they go by their own names.
+    user; so is a constant that a ``select`` compares with. ``tokens`` and ``indices`` need no
+    statement where they go by their own names.
     """
 
     def __init__(self, program: Program) -> None:
@@ -44,12 +54,15 @@ class Nesting:
         for node in reversed(program.nodes):
             users = program.users[node]
             self._depth[node], self._place[node] = 0, place_of(node.origin)
-            if isinstance(node.type, Selector) and uses[node] == 1 and not node.comments:
+            inner = isinstance(node.type, Selector) or is_literal(node)
+            if inner and uses[node] == 1 and not node.comments and node not in outputs:
                 self._nest(node, users[0])
 
     def _nest(self, node: Node, user: Node) -> None:
         near = self._place[node] in (NOWHERE, self._place[user])
         if isinstance(user.op, Classify | ClassifyPooled) or not near:
+            return
+        if is_literal(node) and not isinstance(user.op, Select):
             return
         if self._depth[user] < DEEPEST:
             self._depth[node], self._place[node] = self._depth[user] + 1, self._place[user]

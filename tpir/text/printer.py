@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tpir.errors import TpirError
-from tpir.ir.expressions import Expression
+from tpir.ir.expressions import Expression, Literal
 from tpir.ir.functions import (
     NumberWeights,
     Relation,
@@ -46,7 +46,7 @@ from tpir.ir.types import is_mixed
 from tpir.ir.values import show_value, value_key
 from tpir.text.layout import INDENT, block, fill, listed, wrapped
 from tpir.text.naming import Names
-from tpir.text.nesting import Nesting
+from tpir.text.nesting import Nesting, is_literal
 from tpir.text.notes import NOWHERE, comment_lines, show_place
 from tpir.text.numbers import Numbers
 from tpir.text.print_expression import is_plain, print_expression
@@ -157,6 +157,8 @@ class _Printer:
                 return "tokens()"
             case Indices():
                 return "indices()"
+            case Map(Literal(value)) if not root and is_literal(node):
+                return show_value(value)
             case Map(function):
                 return self._map(node, function, operands)
             case Uniform():
