@@ -7,6 +7,7 @@ once. Every arrow after it is checked: program, weights, program lowered from th
     python benchmarks/training_tables.py                             # prints the tables
     python benchmarks/training_tables.py --seeds 1 reverse_v8_n8     # one line, one seed
     python benchmarks/training_tables.py --write docs --checkpoints examples/checkpoints --force
+    python benchmarks/training_tables.py --rows rows.jsonl --write docs     # goes on where it stopped
 """
 
 from __future__ import annotations
@@ -97,11 +98,18 @@ def main() -> int:
     if not chosen:
         print(f"there is no {', '.join(options.names)}", file=sys.stderr)
         return 2
+    read = {} if options.rows is None or not options.rows.exists() else stored_rows(options.rows)
     rows = []
     for line in chosen:
+        if line.name in read:
+            rows.append(read[line.name])
+            continue
         row, checkpoint, result = measure(line, options.seeds)
         rows.append(row)
         print(json.dumps(row), flush=True)
+        if options.rows is not None:
+            with options.rows.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
         if options.checkpoints is not None and checkpoint is not None and row["solved"]:
             store(options.checkpoints / line.name, line, checkpoint, result, force=options.force)
     if options.write is not None:
@@ -113,10 +121,17 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only these lines")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds each (default 3)")
+    parser.add_argument("--rows", type=Path, help="keep rows here; those it has are not made anew")
     parser.add_argument("--write", type=Path, help="the folder of found.md")
     parser.add_argument("--checkpoints", type=Path, help="where the selected models go")
     parser.add_argument("--force", action="store_true", help="overwrite checkpoints")
     return parser.parse_args()
+
+
+def stored_rows(path: Path) -> dict[str, dict[str, object]]:
+    """Rows by name, of a file with one on each line."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["name"]: row for row in rows}
 
 
 def measure(line: Line, seeds: int) -> tuple[dict[str, object], Checkpoint | None, Constructed]:
