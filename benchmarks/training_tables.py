@@ -7,7 +7,7 @@ once. Every arrow after it is checked: program, weights, program lowered from th
     python benchmarks/training_tables.py                             # prints the tables
     python benchmarks/training_tables.py --seeds 1 reverse_v8_n8     # one line, one seed
     python benchmarks/training_tables.py --write docs --checkpoints examples/checkpoints --force
-    python benchmarks/training_tables.py --rows rows.jsonl --write docs     # goes on where it stopped
+    python benchmarks/training_tables.py --rows rows.jsonl --write docs   # goes on where it was
 """
 
 from __future__ import annotations
