@@ -86,9 +86,22 @@ class Data:
         n_labels = len(self._problem.labels)
         cells = codes[self._learnt] * n_labels + self._labels[self._learnt]
         counts = np.bincount(cells, minlength=size * n_labels).reshape(size, n_labels)
-        if (counts.argmax(1)[codes] != self._labels).any():
-            return None
+        wrong = counts.argmax(1)[codes] != self._labels
+        if wrong.any():
+            seen = (counts.sum(1) > 0)[codes]
+            if (wrong & seen).any() or not self._goes_on(batch, features, self._at[wrong]):
+                return None
         return int((counts.sum(1) == 1).sum())
+
+    def _goes_on(self, batch: Batch, features: tuple[Feature, ...], unseen: Indices) -> bool:
+        """Whether the table gives the labels of positions whose values training did not show."""
+        table, names = self._table(batch, features), self._problem.labels
+        columns = [batch.values(feature).ravel()[unseen].tolist() for feature in features]
+        labels = self._labels[np.searchsorted(self._at, unseen)].tolist()
+        return all(
+            table.rows.get(tuple(key)) == names[label]
+            for label, *key in zip(labels, *columns, strict=True)
+        )
 
     def _table(self, batch: Batch, features: tuple[Feature, ...]) -> LabelTable:
         """The label that each combination of values goes with most often in training."""
