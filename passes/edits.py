@@ -16,7 +16,7 @@ from tpir.errors import TpirError
 from tpir.ir.adapt import adapt
 from tpir.ir.expression_types import type_of_expression
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal, evaluate
-from tpir.ir.functions import Relation, Table
+from tpir.ir.functions import Domain, Relation, Table
 from tpir.ir.infer import TypeProblem, infer
 from tpir.ir.ops import Classify, Comparison, Indices, Map, Op, Select
 from tpir.ir.program import Node, Program
@@ -24,7 +24,9 @@ from tpir.ir.types import Pooled, Selector, values_of
 from tpir.ir.values import Value
 from tpir.passes.constants import constant_of, constant_op
 from tpir.passes.narrowing import fits
+from tpir.passes.relation_rules import OPERATORS, Rule, holds, truth_of
 from tpir.passes.tables import Codes, TableArray
+from tpir.passes.widening import instead
 from tpir.text.print_expression import print_expression
 
 MOST_EDITS = 1200
@@ -64,7 +66,7 @@ def edited(program: Program, edit: Edit) -> Program | None:
     if any(places[operand] >= places[old] for operand in operands):
         return None
     if edit.op is None:
-        return _spliced(program, old, operands[0])
+        return instead(program, old, operands[0])
     if edit.through is not None:
         name = f"{edit.node}_of"
         type_ = type_of_expression(edit.through, (operands[-1].type,))
@@ -73,7 +75,7 @@ def edited(program: Program, edit: Edit) -> Program | None:
             return None
         operands = (*operands[:-1], inner)
     new = _made(program, old, edit.op, operands)
-    return None if new is None else _spliced(program, old, new)
+    return None if new is None else instead(program, old, new)
 
 
 def _made(program: Program, old: Node, op: Op, operands: tuple[Node, ...]) -> Node | None:
@@ -84,35 +86,6 @@ def _made(program: Program, old: Node, op: Op, operands: tuple[Node, ...]) -> No
     except (TypeProblem, TpirError):
         return None
     return Node(op, operands, type_, old.name, old.origin, old.comments)
-
-
-def _read_again(program: Program, node: Node, operands: tuple[Node, ...]) -> Node | None:
-    """A node on other operands."""
-    if all(new.type == old.type for new, old in zip(operands, node.operands, strict=True)):
-        return Node(node.op, operands, node.type, node.name, node.origin, node.comments)
-    return _made(program, node, node.op, operands)
-
-
-def _spliced(program: Program, old: Node, new: Node) -> Program | None:
-    """The program with one node in the place of another, and what reads it fitted to that."""
-    if new.type != old.type and not fits(new.type, old.type):
-        return None
-    became = {old: new}
-    nodes: list[Node] = []
-    for node in program.nodes:
-        if node is not old and any(operand in became for operand in node.operands):
-            operands = tuple(became.get(operand, operand) for operand in node.operands)
-            made = _read_again(program, node, operands)
-            if made is None or (made.type != node.type and not fits(made.type, node.type)):
-                return None
-            became[node] = made
-        nodes.append(became.get(node, node))
-    outputs = {name: became.get(node, node) for name, node in program.outputs.items()}
-    fresh = [operand for operand in new.operands if operand not in program.users]
-    place = nodes.index(new)
-    nodes[place:place] = fresh
-    whole = Program(program.header, tuple(dict.fromkeys(nodes)), outputs)
-    return Program(program.header, whole.live, outputs)
 
 
 def candidates(program: Program) -> list[Edit]:
@@ -180,8 +153,8 @@ def _features(node: Node, op: Classify) -> Iterator[Edit]:
 def _relations(node: Node, relation: Relation, *, single: bool) -> Iterator[Edit]:
     """Rows made equal: all of one kind, then one by one."""
     keys, queries = (values_of(operand.type) for operand in node.operands)
-    if keys is not None and keys == queries:
-        yield _edit(node, Select(Comparison(BinaryOp.EQUAL)), "might as well select equal keys")
+    if keys is not None and queries is not None:
+        yield from _comparisons(node, relation, keys)
     if all(isinstance(operand.op, Indices) for operand in node.operands):
         yield from _positions(node, relation)
     rows = relation.rows
@@ -195,6 +168,16 @@ def _relations(node: Node, relation: Relation, *, single: bool) -> Iterator[Edit
         for keep in kinds:
             if keep != row and rows.count(row) > 1:
                 yield _relation(node, relation, (*rows[:k], keep, *rows[k + 1 :]))
+
+
+def _comparisons(node: Node, relation: Relation, keys: Domain) -> Iterator[Edit]:
+    """Comparisons of keys and queries that select most of what is selected, and little else."""
+    truth = truth_of(relation, keys)
+    for op in OPERATORS:
+        held = holds(Rule(Comparison(op)), relation.queries, keys)
+        if held is not None and 2 * (held & truth).sum() > (held | truth).sum():
+            why = f"might as well select key {op.value} query"
+            yield _edit(node, Select(Comparison(op)), why)
 
 
 def _positions(node: Node, relation: Relation) -> Iterator[Edit]:

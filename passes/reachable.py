@@ -11,16 +11,20 @@ from tpir.ir.functions import FeatureWeights, NumberWeights, Relation, Table, Ta
 from tpir.ir.ops import Aggregate, Classify, ClassifyPooled, Indices, Map, Op, Select, Tokens
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, values_of
-from tpir.ir.values import distinct
+from tpir.ir.values import distinct, value_key
 from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, until_stable
 from tpir.passes.constants import constant_of, constant_op
-from tpir.passes.dont_cares import Bools, fill_table, most_common
+from tpir.passes.dont_cares import Bools, Filled, fill_table, most_common
 from tpir.passes.expressible import constant_is_welcome
 from tpir.passes.failing import can_fail
+from tpir.passes.reading import reading_size_of_op
 from tpir.passes.selectors import only_chosen
 from tpir.semantics.observed import observed_facts
 from tpir.semantics.program_space import space_of
 from tpir.semantics.reachable import Facts, reachable_facts
+
+MAX_COMPARED = 1024
+"""Larger tables are filled without a look at which way of filling them is short."""
 
 MAX_PAIRS = 2**27
 """Exhaustive runs are not made where inputs times context squared is more than this."""
@@ -121,7 +125,7 @@ class _Rules:
             return None
         droppable = [not can_fail(operand) for operand in node.operands]
         filled = fill_table(table, reached, droppable)
-        if filled.table == table:
+        if filled.table == table or _is_settled(table, reached, filled):
             return None
         kept = tuple(self.rewriting.new(node.operands[k]) for k in filled.kept)
         why = f"{int((~reached).sum())} of {reached.size} rows are never reached"
@@ -181,6 +185,18 @@ class _Rules:
     def _replaced(self, node: Node, op: Op, operands: tuple[Node, ...], why: str) -> Node | None:
         """A replacement that was made for the old operands' types, cut to the new ones."""
         return self.rewriting.replace(node, self.rewriting.cut(op, operands), operands, why)
+
+
+def _is_settled(table: Table, reached: Bools, filled: Filled) -> bool:
+    """Whether a table is filled already, otherwise, and no longer to read than it would be.
+
+    So what a pass that looks for short tables has made of one stays.
+    """
+    if len(table.results) > MAX_COMPARED or len(filled.kept) < len(table.domains):
+        return False
+    held = {value_key(v) for v, r in zip(table.results, reached.flat, strict=True) if r}
+    only_held = all(value_key(v) in held for v in table.results)
+    return only_held and reading_size_of_op(Map(table)) <= reading_size_of_op(Map(filled.table))
 
 
 def _different_rows(op: Op) -> int:

@@ -22,12 +22,17 @@ def reading_size(program: Program) -> int:
 
     A sum over nodes, so that a change in one node is a change in one term.
     """
-    size = 0
-    for node in program.live:
-        own = _SIZES.get(node.op)
-        if own is None:
-            own = _SIZES[node.op] = _size_of_op(node.op)
-        size += own + _PER_NODE + _PER_OPERAND * len(node.operands)
+    return sum(
+        reading_size_of_op(node.op) + _PER_NODE + _PER_OPERAND * len(node.operands)
+        for node in program.live
+    )
+
+
+def reading_size_of_op(op: Op) -> int:
+    """About how many characters what an op carries prints as."""
+    size = _SIZES.get(op)
+    if size is None:
+        size = _SIZES[op] = _size_of_op(op)
     return size
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from tpir.ir.expressions import (
     evaluate,
 )
 from tpir.ir.functions import Domain, Relation
-from tpir.ir.ops import Always, Comparison, Map, Op, Predicate, Select
+from tpir.ir.ops import Always, And, Comparison, Map, Op, Predicate, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, is_number, value_key
@@ -37,7 +37,7 @@ from tpir.text.print_expression import print_expression
 Bools = NDArray[np.bool_]
 
 _ITSELF = Argument(0)
-_OPERATORS = (
+OPERATORS = (
     BinaryOp.EQUAL,
     BinaryOp.LESS,
     BinaryOp.GREATER,
@@ -49,17 +49,22 @@ _OPERATORS = (
 
 @dataclass(frozen=True)
 class Rule:
-    """A predicate, and what is compared: an operand, an expression of it, or a constant."""
+    """A predicate, and what is compared: an operand, an expression of it, or a constant.
+
+    With ``besides``, another rule has to hold as well.
+    """
 
     predicate: Predicate
     keys: Expression = _ITSELF
     queries: Expression = _ITSELF
+    besides: Rule | None = None
 
     def __str__(self) -> str:
         if not isinstance(self.predicate, Comparison):
             return "selects everything" if self.predicate == Always(True) else "selects nothing"
         left = print_expression(self.keys, ["key"])
-        return f"{left} {self.predicate.op.value} {print_expression(self.queries, ['query'])}"
+        said = f"{left} {self.predicate.op.value} {print_expression(self.queries, ['query'])}"
+        return said if self.besides is None else f"{said} and {self.besides}"
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,10 @@ class RelationRules(Pass):
 
         keys {"a" -> {}; "b" -> "a"; "c" -> {"a", "b"}}   →   select(tokens, tokens, <)
 
-    Compared are the operands, a query (or key) and a constant, a key and a query plus or minus a
-    constant, or a constant minus it. Sound: what comes together is never less than what does
+    Compared are the operands, a query (or key) and a constant, both of these, a key and a query
+    plus or minus a constant, or a constant minus it. Sound: no pair that comes together is left out
     (``tpir.semantics.meetings``); exact where there are at most ``inputs`` inputs. Of the rules
-    that hold the shortest is taken, and none where the relation is shorter.
+    that hold the simplest is taken, and none where the relation is shorter.
     """
 
     name: ClassVar[str] = "relation-rules"
@@ -109,31 +114,41 @@ def _is_relation(node: Node) -> bool:
 
 
 def _apply(program: Program, known: Node, met: Pairs) -> PassResult:
-    """The program with the shortest rule for one select, of which is known what it ``met``."""
+    """The program with the simplest rule for one select, of which is known what it ``met``."""
     node = program.by_name[known.name]
     if node.op != known.op:  # its operands have got other values meanwhile: the next round
         return PassResult(program, False)
-    best, size, said = program, reading_size(program), ""
     for rule in rules_of(known, met, chosen=only_chosen(program, node)):
         new = _node(program, node, rule)
         made = None if new is None else instead(program, node, new)
-        if made is not None and reading_size(made) < size:
-            best, size, said = made, reading_size(made), str(rule)
-    if best is program:
-        return PassResult(program, False)
-    witness = {name: name for name in program.by_name if name in best.by_name}
-    return PassResult(best, True, (f"{node.name}: {said}",), witness)
+        if made is not None and reading_size(made) < reading_size(program):
+            witness = {name: name for name in program.by_name if name in made.by_name}
+            return PassResult(made, True, (f"{node.name}: {rule}",), witness)
+    return PassResult(program, False)
 
 
 def _node(program: Program, node: Node, rule: Rule) -> Node | None:
-    """The select that a rule is."""
-    keys, queries = node.operands
-    if not isinstance(rule.predicate, Comparison):
-        return node_instead(program, node, Select(rule.predicate), node.operands)
-    sides = (_side(program, node, rule.keys, keys), _side(program, node, rule.queries, queries))
-    if sides[0] is None or sides[1] is None:
+    """The selector that a rule is."""
+    if rule.besides is None:
+        return _select(program, node, rule, node.name)
+    both = (replace(rule, besides=None), rule.besides)
+    names = [_free_name(program, f"{node.name}_{k}") for k in (1, 2)]
+    parts = [_select(program, node, *part) for part in zip(both, names, strict=True)]
+    if parts[0] is None or parts[1] is None:
         return None
-    return node_instead(program, node, Select(rule.predicate), (sides[0], sides[1]))
+    return node_instead(program, node, And(), (parts[0], parts[1]))
+
+
+def _select(program: Program, node: Node, rule: Rule, name: str) -> Node | None:
+    """The select that a rule without another is."""
+    keys, queries = node.operands
+    if isinstance(rule.predicate, Comparison):
+        left = _side(program, node, rule.keys, keys)
+        right = _side(program, node, rule.queries, queries)
+        if left is None or right is None:
+            return None
+        keys, queries = left, right
+    return node_instead(program, node, Select(rule.predicate), (keys, queries), name=name)
 
 
 def _side(program: Program, node: Node, expression: Expression, operand: Node) -> Node | None:
@@ -170,10 +185,29 @@ def rules_of(node: Node, met: Pairs, *, chosen: bool) -> Iterator[Rule]:
     cares = met.seen
     if chosen:
         cares = met.later | (met.seen & (truth & met.later).any(axis=1, keepdims=True))
+    found = False
     for rule in candidates(relation.queries, keys):
         held = holds(rule, relation.queries, keys)
         if held is not None and not (cares & (held != truth)).any():
+            found = True
             yield rule
+    if not found:
+        yield from _conjunctions(truth, cares, relation.queries, keys)
+
+
+def _conjunctions(truth: Bools, cares: Bools, queries: Domain, keys: Domain) -> Iterator[Rule]:
+    """Operands compared, where besides one of them compares with a constant."""
+    wanted, unwanted = cares & truth, cares & ~truth
+    constants = [(r, holds(r, queries, keys)) for r in _with_constants(queries, keys)]
+    filters = [(r, held) for r, held in constants if held is not None and held[wanted].all()]
+    for op in OPERATORS:
+        rule = Rule(Comparison(op))
+        held = holds(rule, queries, keys)
+        if held is not None and held[wanted].all():
+            left = unwanted & held
+            for besides, passed in filters:
+                if not passed[left].any():
+                    yield replace(rule, besides=besides)
 
 
 def truth_of(relation: Relation, keys: Domain) -> Bools:
@@ -189,17 +223,21 @@ def candidates(queries: Domain, keys: Domain) -> Iterator[Rule]:
     """Rules that could be meant, the simplest first."""
     yield Rule(Always(False))
     yield Rule(Always(True))
-    for op in _OPERATORS:
+    for op in OPERATORS:
         yield Rule(Comparison(op))
-    for op in _OPERATORS:
+    yield from _with_constants(queries, keys)
+    if _all_int(queries) and _all_int(keys):
+        for moved in _moved(queries, keys):
+            for op in OPERATORS:
+                yield Rule(Comparison(op), queries=moved)
+
+
+def _with_constants(queries: Domain, keys: Domain) -> Iterator[Rule]:
+    for op in sorted(OPERATORS, key=lambda op: op in ORDERINGS):
         for value in keys:
             yield Rule(Comparison(op), queries=Literal(value))
         for value in queries:
             yield Rule(Comparison(op), keys=Literal(value))
-    if _all_int(queries) and _all_int(keys):
-        for moved in _moved(queries, keys):
-            for op in _OPERATORS:
-                yield Rule(Comparison(op), queries=moved)
 
 
 def _all_int(domain: Domain) -> bool:

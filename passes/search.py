@@ -21,21 +21,27 @@ class Judge(Protocol):
 
 
 class Search:
-    """A program being edited: every edit so far is right, as far as the judge can tell."""
+    """A program being edited: every edit so far is right, as far as the judge can tell.
 
-    def __init__(self, judge: Judge, program: Program) -> None:
+    At most ``tries`` edits are tried, the right ones included; then none is found any more.
+    """
+
+    def __init__(self, judge: Judge, program: Program, tries: int | None = None) -> None:
         self.judge, self.current = judge, program
         self.done: list[Edit] = []
-        self._refused: set[object] = set()
+        self._left = tries
+        self._refused: dict[object, int] = {}
+        """Edits that were wrong, and after how many right ones."""
 
     def shorten(self, *, again: bool = False) -> bool:
         """Make every edit that leaves less to read; whether there was one.
 
-        What was refused once is not tried any more, unless ``again``: an edit may make room for
-        another.
+        What was refused once is not tried any more, unless ``again``: an edit since then may have
+        made room for it.
         """
         if again:
-            self._refused.clear()
+            now = len(self.done)
+            self._refused = {key: then for key, then in self._refused.items() if then == now}
         size, changed, progress = reading_size(self.current), False, True
         while progress:
             progress = False
@@ -45,12 +51,15 @@ class Search:
                 made = edited(self.current, edit)
                 if made is None or (new_size := reading_size(made)) >= size:
                     continue
+                if self._left == 0:
+                    return changed
+                self._left = None if self._left is None else self._left - 1
                 if _agrees(made, self.judge):
                     self.current, size = made, new_size
                     self.done.append(edit)
                     changed = progress = True
                 else:
-                    self._refused.add(edit.key)
+                    self._refused[edit.key] = len(self.done)
                 self.judge.keep(self.current)
         return changed
 
@@ -63,7 +72,7 @@ class Search:
                 self.current = made
                 self.done.append(edit)
             else:
-                self._refused.add(edit.key)
+                self._refused[edit.key] = len(self.done)
             self.judge.keep(self.current)
 
 

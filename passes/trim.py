@@ -31,14 +31,16 @@ class Trim(Pass):
                           if what is read for "c" never decides
 
     Sound: all inputs are run before and after, where there are at most ``inputs``. Single edits are
-    tried on a few inputs first, and those found wrong on all of them join these. Programs that can
-    fail stay as they are.
+    tried on a few inputs first, and those found wrong on all of them join these; at most ``tries``
+    of them. Programs that can fail stay as they are.
     """
 
     name: ClassVar[str] = "trim"
     inputs: int = field(
         default=400_000, metadata={"least": 0, "help": "most inputs that are all run"}
     )
+
+    tries: int = field(default=20_000, metadata={"least": 0, "help": "most edits that are tried"})
 
     def measure(self, program: Program) -> tuple[int, ...]:
         """Characters to read."""
@@ -52,7 +54,7 @@ class Trim(Pass):
             why = "it can fail, or has too many inputs to run all of them again and again"
             return PassResult(program, False, (why,))
         trials = Trials(program, space)
-        search = Search(trials, program)
+        search = Search(trials, program, self.tries)
         for _ in range(_ROUNDS):
             search.shorten()
             if not search.done:

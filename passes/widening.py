@@ -18,7 +18,7 @@ from tpir.ir.functions import Domain, Relation, Table, TableWeights, codes_of
 from tpir.ir.infer import TypeProblem, infer
 from tpir.ir.ops import Aggregate, Choose, Classify, ClassifyPooled, Map, Op, Select
 from tpir.ir.program import Node, Program
-from tpir.ir.types import Categorical, Real, Selector, Type, Width, is_integral, values_of
+from tpir.ir.types import Real, Selector, Type, Width, is_integral, values_of
 from tpir.ir.values import same_value, value_key
 from tpir.passes.dont_cares import fill_table, most_common
 from tpir.passes.failing import fails
@@ -49,9 +49,18 @@ def instead(program: Program, old: Node, new: Node) -> Program | None:
         return None
     outputs = {name: became.get(node, node) for name, node in program.outputs.items()}
     place = nodes.index(new)
-    nodes[place:place] = [operand for operand in new.operands if operand not in program.users]
+    nodes[place:place] = _fresh(program, new)
     whole = Program(program.header, tuple(dict.fromkeys(nodes)), outputs)
     return Program(program.header, whole.live, outputs)
+
+
+def _fresh(program: Program, new: Node) -> list[Node]:
+    """What a new node depends on that the program does not have, operands first."""
+    found: dict[Node, None] = {}
+    for operand in new.operands:
+        if operand not in program.users:
+            found |= dict.fromkeys((*_fresh(program, operand), operand))
+    return list(found)
 
 
 def _can_stand(program: Program, old: Node, new: Node) -> bool:
@@ -157,8 +166,3 @@ def node_instead(
         return None
     made = Node(op, operands, type_, name or old.name, old.origin, () if name else old.comments)
     return None if fails(made) else made
-
-
-def is_word_type(type_: Type) -> bool:
-    """Whether all values are words."""
-    return isinstance(type_, Categorical) and all(isinstance(v, str) for v in type_.domain)
