@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +33,24 @@ FOLDERS = (
 )
 
 
+SLOW = ("double_hist_v8_n8", "most_freq_v8_n8", "sort_v8_n8")
+"""Checkpoints whose every input -O3 goes through many times."""
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_levels(shared: Path, folder: str, number: int) -> None:
+    if number == 3 and folder in SLOW and not os.environ.get("TPIR_LONG"):
+        pytest.skip(f"-O3 of {folder} takes a minute: make test-long runs it")
     program = lower_transformer_program(load_checkpoint(shared / "checkpoints" / folder))
     result = run_pipeline(program, level(number)).program
     assert_same_on_samples(program, result)
     before, after = size_of_program(program), size_of_program(result)
-    assert (after.nodes, after.rows) <= (before.nodes, before.rows)
-    if number < 3:  # -O3 writes what weights have no place for: expressions, readouts as tables
+    assert after.rows <= before.rows
+    if number == 3:  # what a reader reads: a rule may take a node more than the table it replaces
+        assert len(print_program(result)) <= len(print_program(program))
+    else:  # -O3 writes what weights have no place for: expressions, readouts as tables
+        assert after.nodes <= before.nodes
         assert lower_transformer_program(compile_transformer_program(result)) == result
 
 
