@@ -75,7 +75,7 @@ def _apply(program: Program, known: Node, reached: Bools) -> PassResult:
     assert isinstance(table, Table)
     names = [operand.name for operand in node.operands]
     formula = shortest(Reached.of(table, reached, names))
-    if formula is None or len(print_expression(formula, names)) >= _length(table):
+    if formula is None or len(print_expression(formula, names)) >= _length(table, node):
         return unchanged
     made = _with_formula(program, node, formula)
     if made is None or reading_size(made) >= reading_size(program):
@@ -84,9 +84,11 @@ def _apply(program: Program, known: Node, reached: Bools) -> PassResult:
     return PassResult(made, True, (f"{node.name}: {print_expression(formula, names)}",), witness)
 
 
-def _length(table: Table) -> int:
-    """How many characters a table prints as, without its name."""
-    return sum(len(piece) + 1 for item in table_items(table) for piece in item)
+def _length(table: Table, node: Node) -> int:
+    """How many characters a table prints as, and the call of it; each by a name of its own."""
+    rows = sum(len(piece) + 1 for item in table_items(table) for piece in item)
+    call = len(node.name) + sum(len(operand.name) for operand in node.operands)
+    return rows + call + len(node.name)
 
 
 def _with_formula(program: Program, node: Node, formula: Expression) -> Program | None:
