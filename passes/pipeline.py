@@ -158,17 +158,18 @@ class _Runner:
         self.statistics: list[Statistics] = []
         self.notes: list[tuple[str, str]] = []
         self._after_each = after_each
+        self._settled: dict[Pass, Program] = {}
+        """After which program a pass has nothing left to do: what it made last."""
         self._count_lines = count_lines
         self._lines = None if count_lines is None else count_lines(program)
 
     def run_stage(self, stage: Stage) -> None:
-        settled: dict[Pass, Program] = {}
         for _ in range(ROUNDS if stage.repeat else 1):
             before = self.program
             for each in stage.passes:
-                if settled.get(each) is not self.program:
+                if self._settled.get(each) is not self.program:
                     self.run_pass(each)
-                    settled[each] = self.program
+                    self._settled[each] = self.program
             if self.program is before:
                 break
 
