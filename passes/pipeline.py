@@ -110,7 +110,6 @@ LEVELS: dict[int, tuple[Stage, ...]] = {
     3: (
         Stage(_O2, repeat=True),
         Stage(_O3, repeat=True),
-        Stage((*_O3, Thresholds(), IntegerReadout()), repeat=True),
         Stage(
             (*_O3, Thresholds(), IntegerReadout(), RelationRules(), TableRules(), Trim()),
             repeat=True,
