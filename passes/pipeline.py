@@ -96,9 +96,9 @@ class PipelineResult:
 
 _CLEAN: tuple[Pass, ...] = (Dce(), Cse(), Constants(), UnusedArguments(), Selectors())
 _O2 = (*_CLEAN, FoldTables(), Reachable(), ReadoutTerms())
+_FOLD = (*_CLEAN, FoldTables(max_size=65_536))  # before tables become what folds no more
 _O3 = (
-    *_CLEAN,
-    FoldTables(max_size=65_536),
+    *_FOLD,
     Reachable(exhaustive=400_000),
     ReadoutTerms(exhaustive=400_000),
 )
@@ -111,7 +111,7 @@ LEVELS: dict[int, tuple[Stage, ...]] = {
         Stage(_O2, repeat=True),
         Stage(_O3, repeat=True),
         Stage(
-            (*_O3, Thresholds(), IntegerReadout(), RelationRules(), TableRules(), Trim()),
+            (*_O3, Thresholds(), IntegerReadout(), *_FOLD, RelationRules(), TableRules(), Trim()),
             repeat=True,
         ),
     ),
