@@ -96,9 +96,9 @@ class PipelineResult:
 
 _CLEAN: tuple[Pass, ...] = (Dce(), Cse(), Constants(), UnusedArguments(), Selectors())
 _O2 = (*_CLEAN, FoldTables(), Reachable(), ReadoutTerms())
+_FOLD = (*_CLEAN, FoldTables(max_size=65_536))  # before tables become what folds no more
 _O3 = (
-    *_CLEAN,
-    FoldTables(max_size=65_536),
+    *_FOLD,
     Reachable(exhaustive=400_000),
     ReadoutTerms(exhaustive=400_000),
 )
@@ -110,9 +110,8 @@ LEVELS: dict[int, tuple[Stage, ...]] = {
     3: (
         Stage(_O2, repeat=True),
         Stage(_O3, repeat=True),
-        Stage((*_O3, Thresholds(), IntegerReadout()), repeat=True),
         Stage(
-            (*_O3, Thresholds(), IntegerReadout(), RelationRules(), TableRules(), Trim()),
+            (*_O3, Thresholds(), IntegerReadout(), *_FOLD, RelationRules(), TableRules(), Trim()),
             repeat=True,
         ),
     ),
@@ -158,17 +157,18 @@ class _Runner:
         self.statistics: list[Statistics] = []
         self.notes: list[tuple[str, str]] = []
         self._after_each = after_each
+        self._settled: dict[Pass, Program] = {}
+        """After which program a pass has nothing left to do: what it made last."""
         self._count_lines = count_lines
         self._lines = None if count_lines is None else count_lines(program)
 
     def run_stage(self, stage: Stage) -> None:
-        settled: dict[Pass, Program] = {}
         for _ in range(ROUNDS if stage.repeat else 1):
             before = self.program
             for each in stage.passes:
-                if settled.get(each) is not self.program:
+                if self._settled.get(each) is not self.program:
                     self.run_pass(each)
-                    settled[each] = self.program
+                    self._settled[each] = self.program
             if self.program is before:
                 break
 

@@ -13,6 +13,7 @@ from tests.strategies_tp import transformer_programs
 from tpir.ir.functions import Table
 from tpir.ir.ops import Map, Select
 from tpir.ir.program import Node, Program
+from tpir.passes.failing import can_fail
 from tpir.semantics.meetings import Pairs, pairs_met, rows_met
 from tpir.semantics.program_space import space_of
 from tpir.text import parse
@@ -29,11 +30,13 @@ output seen = selector_width(select(tokens, tokens, keys));
 
 
 def selects(program: Program) -> list[Node]:
-    return [n for n in program.live if isinstance(n.op, Select)]
+    found = [n for n in program.live if isinstance(n.op, Select)]
+    return [n for n in found if not any(map(can_fail, n.operands))]
 
 
 def tables(program: Program) -> list[Node]:
     found = [n for n in program.live if isinstance(n.op, Map) and n.operands]
+    found = [n for n in found if not any(map(can_fail, n.operands))]
     return [n for n in found if isinstance(n.op.function, Table)]  # type: ignore[union-attr]
 
 

@@ -1,7 +1,7 @@
 """What comes together: which arguments a table is given, which keys a query sees.
 
 Where the inputs are few, all are run, and the answer is exact; else it is an over-approximation
-(``reachable``).
+(``reachable``). Of operands that can fail nothing is said: where they do, they hold any values.
 """
 
 from __future__ import annotations
@@ -121,19 +121,16 @@ def _see_pairs(pairs: Pairs, node: Node, machine: Machine, causal: bool) -> None
     keys, queries = (_codes(operand, machine) for operand in node.operands)
     length, batch = keys.shape
     inputs = np.arange(batch)
-
-    def there(values: NDArray[np.intp], size: int) -> NDArray[np.float32]:
-        """[value, input]: which values are among those of some positions."""
-        held = np.zeros((size, batch), dtype=np.float32)
-        held[values, inputs] = 1
-        return held
-
-    asked, given = pairs.seen.shape
-    for position in range(length) if causal else (slice(None),):
-        visible = keys[: position + 1] if causal else keys  # type: ignore[operator]
-        query = there(queries[position], asked)
-        pairs.seen[:] |= query @ there(visible, given).T > 0
-        pairs.later[:] |= query @ there(visible[1:], given).T > 0
+    there, later = (np.zeros((pairs.seen.shape[1], batch), dtype=np.float32) for _ in range(2))
+    # Queries in stretches that see the same keys: one by one in a causal program, else all.
+    for stop in range(1, length + 1) if causal else (length,):
+        start = stop - 1 if causal else 0
+        there[keys[start:stop], inputs] = 1
+        later[keys[max(start, 1) : stop], inputs] = 1
+        asked = np.zeros((pairs.seen.shape[0], batch), dtype=np.float32)
+        asked[queries[start:stop], inputs] = 1
+        pairs.seen[:] |= asked @ there.T > 0
+        pairs.later[:] |= asked @ later.T > 0
 
 
 def _add_pairs(pairs: Pairs, node: Node, cells: dict[Node, Bools], causal: bool) -> None:
