@@ -69,7 +69,7 @@ def test_what_is_left_to_read(shared: Path, folder: str, lines: int) -> None:
 def test_the_histogram_is_found(shared: Path) -> None:
     program = lower_transformer_program(load_checkpoint(shared / "checkpoints" / "hist_v8_n8"))
     text = print_program(run_pipeline(program, level(3)).program)
-    assert "n_0_0 = selector_width(select(tokens, tokens, ==)" in text
+    assert "n_0_0 = selector_width(select(tokens, tokens, ==));" in text
     assert "classify" not in text
 
 
