@@ -18,7 +18,7 @@ from tpir.ir.expression_types import type_of_expression
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Expression, Literal, evaluate
 from tpir.ir.functions import Domain, Relation, Table
 from tpir.ir.infer import TypeProblem, infer
-from tpir.ir.ops import Classify, Comparison, Indices, Map, Op, Select
+from tpir.ir.ops import And, Classify, Comparison, Indices, Map, Op, Or, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, values_of
 from tpir.ir.values import Value
@@ -118,10 +118,13 @@ def _edit(node: Node, op: Op, why: str) -> Edit:
 
 
 def _instead(program: Program, node: Node) -> Iterator[Edit]:
-    """A node that reads fewer others: without a feature, a constant, an earlier node."""
+    """A node that reads fewer others: no feature, one part of a selector, an earlier node."""
     if isinstance(node.op, Classify):
         yield from _features(node, node.op)
         return
+    if isinstance(node.op, And | Or):
+        for part in dict.fromkeys(node.operands):
+            yield Edit(node.name, None, (part.name,), f"{part.name} alone selects what matters")
     if not node.operands or isinstance(node.type, Selector | Pooled):
         return
     if constant_of(node) is None:
