@@ -17,7 +17,7 @@ from tpir.training.data import encode
 from tpir.training.examples import Examples
 from tpir.training.loop import Progress, make_splits, train
 from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE, STATE_FILE
-from tpir.training.settings import TrainingSettings, settings_from_json
+from tpir.training.settings import TrainingSettings
 from tpir.training.steps import discrete_accuracy
 
 TINY = TrainingSettings(
@@ -84,7 +84,7 @@ def test_a_run_writes_the_best_model_and_its_record(tmp_path: Path) -> None:
     assert [record.epoch for record in result.history] == [1, 2, 3, 4]
     accuracies = [record.validation_accuracy for record in result.history]
     assert result.validation_accuracy == max(accuracies) == accuracies[result.best_epoch - 1]
-    assert settings_from_json((tmp_path / "run" / SETTINGS_FILE).read_text()) == TINY
+    assert TrainingSettings.from_json((tmp_path / "run" / SETTINGS_FILE).read_text()) == TINY
     with (tmp_path / "run" / METRICS_FILE).open() as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["loss"]) for row in rows] == [record.loss for record in result.history]

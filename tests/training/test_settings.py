@@ -11,14 +11,13 @@ from tpir.training.settings import (
     OptimiserSettings,
     TrainingSettings,
     demo_settings,
-    settings_from_json,
 )
 from tpir.training.tasks import TASKS
 
 
 @pytest.mark.parametrize("settings", [TrainingSettings(), demo_settings()])
 def test_settings_read_back(settings: TrainingSettings) -> None:
-    assert settings_from_json(settings.to_json()) == settings
+    assert TrainingSettings.from_json(settings.to_json()) == settings
     assert settings.differences(settings.to_json()) == []
     other = dataclasses.replace(settings, learning_rate=0.5, seed=3)
     assert other.differences(settings.to_json()) == ["seed", "learning_rate"]
@@ -69,7 +68,7 @@ def test_values_out_of_range_are_refused(name: str, value: object) -> None:
 )
 def test_wrong_settings_files_are_refused(text: str, message: str) -> None:
     with pytest.raises(TpirError, match=message):
-        settings_from_json(text)
+        TrainingSettings.from_json(text)
 
 
 def test_sizes_that_fit_no_data_or_model_are_refused() -> None:

@@ -22,7 +22,7 @@ from tpir.training.problem import Problem
 from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE, STATE_FILE
 from tpir.training.sources import problem_of_task
 from tpir.training.standard import StandardRecord, StandardResult, initial_weights, train_standard
-from tpir.training.standard_settings import StandardSettings, standard_settings_from_json
+from tpir.training.standard_settings import StandardSettings
 from tpir.training.teachers import problem_of_teacher
 
 TINY = StandardSettings(
@@ -75,7 +75,7 @@ def test_a_run_writes_the_model_that_validation_selects(problem: Problem, tmp_pa
     result = train_standard(problem, TINY, tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {CHECKPOINT_FILE, SETTINGS_FILE, METRICS_FILE, STATE_FILE}
-    assert standard_settings_from_json((tmp_path / SETTINGS_FILE).read_text()) == TINY
+    assert StandardSettings.from_json((tmp_path / SETTINGS_FILE).read_text()) == TINY
     with (tmp_path / METRICS_FILE).open() as stream:
         rows = [(int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(stream)]
     assert rows == [(record.epoch, record.loss) for record in result.history]
@@ -162,7 +162,7 @@ def test_a_loss_that_is_no_number_is_one_clear_line(problem: Problem) -> None:
 )
 def test_settings_that_fit_no_model_are_one_clear_line(change: str, message: str) -> None:
     with pytest.raises(TpirError, match=message):
-        standard_settings_from_json(change)
+        StandardSettings.from_json(change)
 
 
 def test_it_learns_a_small_task() -> None:

@@ -152,13 +152,13 @@ def request_of(settings: Mapping[str, object], folder: Path, *, resume: bool) ->
 
 def problem_of(folder: Path) -> Problem:
     """What a run learnt; runs of the method reference have data of their own."""
-    from tpir.training.problem_settings import problem_settings_from_json
-    from tpir.training.settings import settings_from_json
+    from tpir.training.problem_settings import ProblemSettings
+    from tpir.training.settings import TrainingSettings
     from tpir.training.sources import problem_of_task
 
     if (folder / PROBLEM_FILE).is_file():
-        return problem_settings_from_json(read_text(folder / PROBLEM_FILE)).problem()
-    settings = settings_from_json(read_text(folder / "settings.json"))
+        return ProblemSettings.from_json(read_text(folder / PROBLEM_FILE)).problem()
+    settings = TrainingSettings.from_json(read_text(folder / "settings.json"))
     return problem_of_task(
         settings.task,
         vocab_size=settings.vocab_size,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tpir.cli.console import progress, say, show, show_json
-from tpir.cli.train_problem import accuracy_as_json, accuracy_in_words, divided, problem_settings
+from tpir.cli.train_problem import SETTINGS_FILE, accuracy_as_json, accuracy_in_words, chosen
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError
-from tpir.files import check_writable, read_text, write_atomic
+from tpir.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from tpir.training.construct.construct import Constructed, ConstructSettings
@@ -22,12 +20,11 @@ if TYPE_CHECKING:
     from tpir.training.problem_settings import ProblemSettings
 
 PROGRAM_FILE = "program.rasp"
-SETTINGS_FILE = "settings.json"
 
 
 def train_construct(request: Request) -> None:
     """Search, write the program and its weights, and tell how good it is. Raises TpirError."""
-    source, settings = chosen(request)
+    source, settings = asked_for(request)
     prepare(request)
     problem = source.problem()
     result = search(problem, settings)
@@ -36,7 +33,7 @@ def train_construct(request: Request) -> None:
     report(request, problem, result, compiled)
 
 
-def chosen(request: Request) -> tuple[ProblemSettings, ConstructSettings]:
+def asked_for(request: Request) -> tuple[ProblemSettings, ConstructSettings]:
     """The problem and the settings of a search. Raises TpirError for options of other methods."""
     from tpir.training.construct.construct import ConstructSettings
 
@@ -49,19 +46,7 @@ def chosen(request: Request) -> tuple[ProblemSettings, ConstructSettings]:
     for name, method in (("epochs", "reference"), ("seeds", "gradient")):
         if name in request.changes:
             raise TpirError(f"--{name} goes with --method {method}")
-    known = frozenset(field.name for field in dataclasses.fields(ConstructSettings))
-    own, given = divided(request, known)
-    if request.settings is not None:
-        stored = json.loads(read_text(request.settings))
-        if not isinstance(stored, dict) or not stored.keys() <= known:
-            raise TpirError(f"{request.settings} does not hold settings of a search")
-        own = stored | own
-    numbers: dict[str, int] = {}
-    for name, value in own.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TpirError(f"{name} is {value!r}; it must be a whole number")
-        numbers[name] = value
-    return problem_settings(request, given), ConstructSettings(**numbers)
+    return chosen(request, ConstructSettings())
 
 
 def prepare(request: Request) -> None:
@@ -97,8 +82,7 @@ def search(problem: Problem, settings: ConstructSettings) -> Constructed:
 def write_run(request: Request, source: ProblemSettings, settings: ConstructSettings) -> None:
     """Write what the result depends on."""
     write_atomic(request.out / PROBLEM_FILE, source.to_json(), force=True)
-    text = json.dumps(dataclasses.asdict(settings), indent=2) + "\n"
-    write_atomic(request.out / SETTINGS_FILE, text, force=True)
+    write_atomic(request.out / SETTINGS_FILE, settings.to_json(), force=True)
 
 
 def write_program(request: Request, result: Constructed) -> Path | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +11,11 @@ from tpir.cli.console import say, show, show_json
 from tpir.cli.train_problem import (
     accuracy_as_json,
     accuracy_in_words,
-    divided,
-    problem_settings,
+    chosen,
 )
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError, counted
-from tpir.files import read_text, write_atomic
+from tpir.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,14 +25,17 @@ if TYPE_CHECKING:
     from tpir.training.gradient.polish import PolishProgress
     from tpir.training.gradient.settings import GradientSettings
     from tpir.training.problem import Problem
-    from tpir.training.problem_settings import ProblemSettings
 
 
 def train_gradient(request: Request) -> None:
     """Train, show the seeds as they go, and tell what came of them. Raises TpirError."""
     if request.preset is not None:
         raise TpirError("--preset goes with --method reference")
-    source, settings = _chosen(request)
+    if "epochs" in request.changes:
+        raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
+    from tpir.training.gradient.settings import GradientSettings
+
+    source, settings = chosen(request, GradientSettings())
     from tpir.training.gradient.loop import train_seeds
     from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE
 
@@ -89,22 +89,6 @@ def _tensorboard(request: Request) -> OnProgress | None:
     from tpir.training.gradient.tensorboard import TensorBoard
 
     return TensorBoard(request.out / "tensorboard")
-
-
-def _chosen(request: Request) -> tuple[ProblemSettings, GradientSettings]:
-    """The problem and the settings: of a run to resume, of a file, or the usual ones; changed."""
-    from tpir.training.gradient.settings import GradientSettings, gradient_settings_from_json
-
-    stored = request.out / "settings.json"
-    path = request.settings
-    if path is None and request.resume and stored.is_file():
-        path = stored
-    settings = GradientSettings() if path is None else gradient_settings_from_json(read_text(path))
-    if "epochs" in request.changes:
-        raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
-    own, given = divided(request, frozenset(f.name for f in dataclasses.fields(GradientSettings)))
-    settings = gradient_settings_from_json(json.dumps(dataclasses.asdict(settings) | own))
-    return problem_settings(request, given), settings
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ def _settings_and_data(
     from tpir.training.loop import make_splits
     from tpir.training.settings import OptimiserSettings
 
-    names = {field.name for field in dataclasses.fields(OptimiserSettings)}
+    names = OptimiserSettings.names()
     known = names if source.data is not None else names.union(_SIZES)
     for name in changes:
         if name not in known:
@@ -105,12 +104,12 @@ def _settings_and_data(
 
 
 def _changed(settings: dict[str, object], changes: Mapping[str, object]) -> TrainingSettings:
-    from tpir.training.settings import settings_from_json
+    from tpir.training.settings import TrainingSettings
 
-    return settings_from_json(json.dumps({**settings, **changes}))
+    return TrainingSettings().changed({**settings, **changes})
 
 
-def _listed(names: set[str]) -> str:
+def _listed(names: frozenset[str]) -> str:
     return ", ".join(sorted(names))
 
 

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from tpir.cli.eval_tables import percent
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError
 from tpir.files import read_text
+from tpir.training.settings_text import SettingsText
 
 if TYPE_CHECKING:
     from tpir.training.evaluate import Accuracy
     from tpir.training.problem_settings import ProblemSettings
 
+_Settings = TypeVar("_Settings", bound=SettingsText)
 
-def divided(request: Request, own: frozenset[str]) -> tuple[dict[str, object], dict[str, object]]:
-    """The changed settings: those named ``own``, of a method, and the others, of the problem."""
-    changes = request.changes.items()
-    return {n: v for n, v in changes if n in own}, {n: v for n, v in changes if n not in own}
+SETTINGS_FILE = "settings.json"
 
 
-def problem_settings(request: Request, given: Mapping[str, object]) -> ProblemSettings:
+def chosen(request: Request, usual: _Settings) -> tuple[ProblemSettings, _Settings]:
+    """The problem and the settings: of a run to resume, of a file, or the usual ones; changed."""
+    path, stored = request.settings, request.out / SETTINGS_FILE
+    if path is None and request.resume and stored.is_file():
+        path = stored
+    settings = usual if path is None else usual.from_json(read_text(path))
+    own = usual.names()
+    changes = {name: value for name, value in request.changes.items() if name in own}
+    given = {name: value for name, value in request.changes.items() if name not in own}
+    return _problem(request, given), settings.changed(changes)
+
+
+def _problem(request: Request, given: Mapping[str, object]) -> ProblemSettings:
     """The problem that options ask for; of a run that is resumed without any, its own.
 
     Raises TpirError for a setting that no problem has, and where not one problem is named.
     """
-    from tpir.training.problem_settings import ProblemSettings, problem_settings_from_json
+    from tpir.training.problem_settings import ProblemSettings
 
     named = {"task": request.task, "teacher": request.teacher, "data": request.data}
     wanted = dict(given) | {n: str(value) for n, value in named.items() if value is not None}
-    known = {field.name for field in dataclasses.fields(ProblemSettings)}
     for name in wanted:
-        if name not in known:
+        if name not in ProblemSettings.names():
             raise TpirError(f"no setting is called {name!r}")
     stored = request.out / PROBLEM_FILE
     if request.resume and not wanted and stored.is_file():
-        return problem_settings_from_json(read_text(stored))
-    return problem_settings_from_json(json.dumps(wanted))
+        return ProblemSettings.from_json(read_text(stored))
+    return ProblemSettings.from_json(json.dumps(wanted))
 
 
 def accuracy_as_json(accuracy: Accuracy) -> Mapping[str, object]:
@@ -53,12 +63,6 @@ def accuracy_as_json(accuracy: Accuracy) -> Mapping[str, object]:
 def accuracy_in_words(accuracy: Accuracy, what: str) -> str:
     """One line: the mean over lengths, and of all labels."""
     return (
-        f"accuracy {_percent(accuracy.mean_over_lengths)} on {what}, mean over lengths "
-        f"({_percent(accuracy.overall.accuracy)} of all labels)"
+        f"accuracy {percent(accuracy.mean_over_lengths)} on {what}, mean over lengths "
+        f"({percent(accuracy.overall.accuracy)} of all labels)"
     )
-
-
-def _percent(share: float) -> str:
-    """Two digits, or as many as it takes not to call 100 what is less."""
-    digits = next((n for n in range(2, 9) if share == 1 or round(share, n + 2) < 1), 9)
-    return f"{100 * share:.{digits}f} %"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,7 @@ def train_reference(request: Request) -> None:
         raise TpirError("--tensorboard goes with --method gradient")
     if "seeds" in request.changes:
         raise TpirError("--seeds goes with --method gradient; this method trains one, see --seed")
-    chosen = changed(_settings(request), request.changes)
+    chosen = _settings(request).changed(request.changes)
     from tpir.training.loop import train as train_run  # brings torch
 
     say(f"training {chosen.task} for at most {chosen.epochs} epochs, seed {chosen.seed}")
@@ -64,12 +62,7 @@ def train_reference(request: Request) -> None:
 
 def _settings(request: Request) -> TrainingSettings:
     """What to start from: a file, a preset, the run to resume, or the usual settings."""
-    from tpir.training.settings import (
-        TrainingSettings,
-        demo_settings,
-        paper_settings,
-        settings_from_json,
-    )
+    from tpir.training.settings import TrainingSettings, demo_settings, paper_settings
 
     path, preset, task = request.settings, request.preset, request.task
     if preset is not None and path is not None:
@@ -79,27 +72,19 @@ def _settings(request: Request) -> TrainingSettings:
     if path is None and preset is None and request.resume:
         path = _stored(request.out)
     if path is not None:
-        chosen = settings_from_json(read_text(path))
+        chosen = TrainingSettings.from_json(read_text(path))
     elif preset is not None:
         chosen = demo_settings() if preset == "demo" else paper_settings()
     elif task is not None:
         chosen = TrainingSettings(task=task)
     else:
         raise TpirError("say which task to train, or give --preset or --settings")
-    return chosen if task is None else changed(chosen, {"task": task})
+    return chosen if task is None else chosen.changed({"task": task})
 
 
 def _stored(out: Path) -> Path | None:
     stored = out / "settings.json"
     return stored if stored.is_file() else None
-
-
-def changed(settings: TrainingSettings, changes: object) -> TrainingSettings:
-    """The settings with some changed. Raises TpirError for a name or value that does not fit."""
-    from tpir.training.settings import settings_from_json
-
-    assert isinstance(changes, dict)
-    return settings_from_json(json.dumps(dataclasses.asdict(settings) | changes))
 
 
 def _line(now: Progress) -> str:

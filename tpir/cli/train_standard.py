@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +9,13 @@ from typing import TYPE_CHECKING
 from tpir.cli.console import progress, say, show, show_json
 from tpir.cli.eval_tables import as_json as accuracy_as_json
 from tpir.cli.eval_tables import side_by_side
-from tpir.cli.train_problem import divided, problem_settings
+from tpir.cli.train_problem import chosen
 from tpir.cli.train_request import PROBLEM_FILE, Request
 from tpir.errors import TpirError
 from tpir.files import read_text, write_atomic
 
 if TYPE_CHECKING:
-    from tpir.training.problem_settings import ProblemSettings
     from tpir.training.standard import StandardRecord, StandardResult
-    from tpir.training.standard_settings import StandardSettings
 
 
 def is_standard(folder: Path) -> bool:
@@ -30,7 +26,15 @@ def is_standard(folder: Path) -> bool:
 
 def train_standard(request: Request) -> None:
     """Train, say how it goes, and show the accuracy by length. Raises TpirError."""
-    source, settings = _chosen(request)
+    if request.preset is not None:
+        raise TpirError("--preset goes with --method reference")
+    if request.tensorboard:
+        raise TpirError("--tensorboard goes with --method gradient")
+    if "epochs" in request.changes:
+        raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
+    from tpir.training.standard_settings import StandardSettings
+
+    source, settings = chosen(request, StandardSettings())
     from tpir.training.run_folder import SETTINGS_FILE
     from tpir.training.standard import train_standard as train_run  # brings torch
 
@@ -58,27 +62,6 @@ def train_standard(request: Request) -> None:
     else:
         say(f"wrote {request.out / 'checkpoint.safetensors'} of epoch {result.best_epoch}")
         show(side_by_side({"validation": result.validation, "test": result.test}))
-
-
-def _chosen(request: Request) -> tuple[ProblemSettings, StandardSettings]:
-    """The problem and the settings: of a run to resume, of a file, or the usual ones; changed."""
-    from tpir.training.standard_settings import StandardSettings, standard_settings_from_json
-
-    if request.preset is not None:
-        raise TpirError("--preset goes with --method reference")
-    if request.tensorboard:
-        raise TpirError("--tensorboard goes with --method gradient")
-    if "epochs" in request.changes:
-        raise TpirError("--epochs goes with --method reference; here it is --set steps=N")
-    stored = request.out / "settings.json"
-    path = request.settings
-    if path is None and request.resume and stored.is_file():
-        path = stored
-    usual = StandardSettings() if path is None else standard_settings_from_json(read_text(path))
-    settings = dataclasses.asdict(usual)
-    own, given = divided(request, frozenset(settings))
-    chosen = standard_settings_from_json(json.dumps(settings | own))
-    return problem_settings(request, given), chosen
 
 
 def _as_json(result: StandardResult, request: Request) -> Mapping[str, object]:

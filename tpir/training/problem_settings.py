@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tpir.errors import TpirError
-from tpir.files import json_value
 from tpir.text.header import listed_vocabulary
 from tpir.training.problem import Problem
+from tpir.training.settings_text import SettingsText
 from tpir.training.sources import DATASET_SIZE, problem_of_file, problem_of_task
 from tpir.training.teachers import problem_of_teacher
 
 
 @dataclass(frozen=True)
-class ProblemSettings:
+class ProblemSettings(SettingsText):
     """One of a ``task`` by name, the examples of a file (``data``), or a program as ``teacher``.
 
     ``vocab`` lists a teacher's tokens, ``a,b,c``; ``vocab_size``, ``min_length`` and ``max_length``
     are a task's sizes (see ``Task``), ``max_length`` also a teacher's. None is what is usual for
     it. Raises TpirError where not exactly one of the three is given.
     """
+
+    called: ClassVar[str] = "the problem's settings"
 
     task: str | None = None
     data: str | None = None
@@ -60,16 +61,3 @@ class ProblemSettings:
             dataset_size=self.dataset_size,
             seed=self.dataset_seed,
         )
-
-    def to_json(self) -> str:
-        """As indented JSON, in the order of the fields."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-
-def problem_settings_from_json(text: str) -> ProblemSettings:
-    """Read what ``ProblemSettings.to_json`` wrote. Raises TpirError for anything else."""
-    content = json_value(text, "the problem's settings")
-    names = {field.name for field in dataclasses.fields(ProblemSettings)}
-    if not isinstance(content, dict) or not content.keys() <= names:
-        raise TpirError("the problem's settings are wrong: expected what a run's problem.json has")
-    return ProblemSettings(**content)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tpir.errors import TpirError
-from tpir.files import json_value
 from tpir.models.config import Attention, PositionBias, TransformerProgramConfig
 from tpir.models.sampling import SoftMode
+from tpir.training.settings_text import SettingsText
 from tpir.training.tasks import PAD, Sizes, Task, get_task
 
 Schedule = Literal["geometric", "linear"]
@@ -18,7 +17,7 @@ LossPer = Literal["token", "sequence"]
 
 
 @dataclass(frozen=True)
-class OptimiserSettings:
+class OptimiserSettings(SettingsText):
     """How weights are updated: Adam on a Gumbel-softmax relaxation (arXiv 2306.01128, section 3.3).
 
     The temperature falls from ``tau_init`` to ``tau_end`` over the epochs, step by step within each
@@ -129,33 +128,6 @@ class TrainingSettings(OptimiserSettings):
             selector_width=self.selector_width,
             masked_labels=(PAD,) if self.mask_labels else None,
         )
-
-    def to_json(self) -> str:
-        """The settings as indented JSON, in the order of the fields."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    def differences(self, text: str) -> list[str]:
-        """The names of the settings that differ from those in ``text``, written by ``to_json``."""
-        other = settings_from_json(text)
-        names = [field.name for field in dataclasses.fields(self)]
-        return [name for name in names if getattr(self, name) != getattr(other, name)]
-
-
-def settings_from_json(text: str) -> TrainingSettings:
-    """Read what ``TrainingSettings.to_json`` wrote; a setting that is missing has its default.
-
-    Raises TpirError for anything else.
-    """
-    content = json_value(text, "the settings")
-    names = {field.name for field in dataclasses.fields(TrainingSettings)}
-    if not isinstance(content, dict) or not content.keys() <= names:
-        unknown = sorted(content.keys() - names) if isinstance(content, dict) else []
-        what = f"no setting is called {unknown[0]!r}" if unknown else "expected a JSON object"
-        raise TpirError(f"the settings are wrong: {what}")
-    try:
-        return TrainingSettings(**content)
-    except TypeError as error:
-        raise TpirError(f"the settings are wrong: {error}") from error
 
 
 def demo_settings() -> TrainingSettings:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from tpir.training.judge import accuracy_of, answers_of
 from tpir.training.problem import IGNORED, PAD, Labelled, Problem
 from tpir.training.run_folder import METRICS_FILE, STATE_FILE, expect_same, prepare_folder
 from tpir.training.standard_settings import StandardSettings
+from tpir.training.state_file import read_state, write_state
 from tpir.training.steps import derived_seed, training_environment
 
 _FORMAT = 1
@@ -284,31 +285,25 @@ def _save(path: Path, state: StandardState) -> None:
         "best": state.best,
         "reached_target": state.reached_target,
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomic(path, buffer.getvalue(), force=True)
+    write_state(path, content)
 
 
 def _load(path: Path) -> StandardState:
     """Read what ``_save`` wrote. Runs no code from it; raises TpirError if it is damaged."""
-    try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch raise nearly anything
-        raise TpirError(f"cannot read the training state {path}", notes=[str(error)]) from error
-    try:
-        if not isinstance(content, dict) or content["format"] != _FORMAT:
-            raise TpirError(f"{path} is no training state of this version")
+
+    def build(stored: dict[str, object]) -> StandardState:
+        content: dict[str, Any] = stored
         return StandardState(
             settings=content["settings"],
             data=content["data"],
             history=tuple(StandardRecord(*row) for row in content["history"]),
-            weights=cast(Weights, content["weights"]),
-            optimiser=cast(dict[str, object], content["optimiser"]),
-            best=cast(Weights, content["best"]),
+            weights=content["weights"],
+            optimiser=content["optimiser"],
+            best=content["best"],
             reached_target=content["reached_target"],
         )
-    except (KeyError, TypeError) as error:
-        raise TpirError(f"the training state {path} is damaged: {error}") from error
+
+    return read_state(path, _FORMAT, build, "training state")
 
 
 def _metrics_csv(history: tuple[StandardRecord, ...]) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 
 from tpir.errors import TpirError
-from tpir.files import json_value
+from tpir.training.settings_text import SettingsText
 
 
 @dataclass(frozen=True)
-class StandardSettings:
+class StandardSettings(SettingsText):
     """A standard Transformer, and how it is trained: Adam on the cross entropy of all labels.
 
     ``n_heads`` heads a layer share the width of the residual stream, ``d_model``; MLPs have
@@ -57,30 +55,3 @@ class StandardSettings:
     def epochs(self) -> int:
         """How many epochs the steps make, the last one perhaps shorter."""
         return -(-self.steps // self.epoch_steps)
-
-    def to_json(self) -> str:
-        """The settings as indented JSON, in the order of the fields."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    def differences(self, text: str) -> list[str]:
-        """The names of the settings that differ from those in ``text``, written by ``to_json``."""
-        other = standard_settings_from_json(text)
-        names = [field.name for field in dataclasses.fields(self)]
-        return [name for name in names if getattr(self, name) != getattr(other, name)]
-
-
-def standard_settings_from_json(text: str) -> StandardSettings:
-    """Read what ``StandardSettings.to_json`` wrote; a setting that is missing has its default.
-
-    Raises TpirError for anything else.
-    """
-    content = json_value(text, "the settings")
-    names = {field.name for field in dataclasses.fields(StandardSettings)}
-    if not isinstance(content, dict) or not content.keys() <= names:
-        unknown = sorted(content.keys() - names) if isinstance(content, dict) else []
-        what = f"no setting is called {unknown[0]!r}" if unknown else "expected a JSON object"
-        raise TpirError(f"the settings are wrong: {what}")
-    try:
-        return StandardSettings(**content)
-    except TypeError as error:
-        raise TpirError(f"the settings are wrong: {error}") from error

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from tpir.errors import TpirError
-from tpir.files import write_atomic
+from tpir.training.state_file import read_state, write_state
 
 _FORMAT = 1
 
@@ -66,28 +63,22 @@ def save_state(path: Path, state: TrainingState) -> None:
         "best": state.best,
         "reached_target": state.reached_target,
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomic(path, buffer.getvalue(), force=True)
+    write_state(path, content)
 
 
 def load_state(path: Path) -> TrainingState:
     """Read what ``save_state`` wrote. Runs no code from it; raises TpirError if it is damaged."""
-    try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch raise nearly anything
-        raise TpirError(f"cannot read the training state {path}", notes=[str(error)]) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise TpirError(f"{path} is no training state of this version")
-    try:
+
+    def build(stored: dict[str, object]) -> TrainingState:
+        content: dict[str, Any] = stored
         return TrainingState(
             settings=content["settings"],
             history=tuple(EpochRecord(*row) for row in content["history"]),
-            weights=cast(Weights, content["weights"]),
-            optimiser=cast(dict[str, object], content["optimiser"]),
+            weights=content["weights"],
+            optimiser=content["optimiser"],
             best_epoch=content["best_epoch"],
-            best=cast(Weights, content["best"]),
+            best=content["best"],
             reached_target=content["reached_target"],
         )
-    except (KeyError, TypeError) as error:
-        raise TpirError(f"the training state {path} is damaged: {error}") from error
+
+    return read_state(path, _FORMAT, build, "training state")

@@ -20,7 +20,7 @@ from tpir.training.gradient.loop import (
     train_seeds,
 )
 from tpir.training.gradient.record import SeedRecord
-from tpir.training.gradient.settings import GradientSettings, gradient_settings_from_json
+from tpir.training.gradient.settings import GradientSettings
 from tpir.training.problem import Problem
 from tpir.training.run_folder import METRICS_FILE, SETTINGS_FILE, STATE_FILE
 from tpir.training.sources import problem_of_task
@@ -81,7 +81,7 @@ def test_a_run_writes_the_model_that_validation_selects(problem: Problem, tmp_pa
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {CHECKPOINT_FILE, SETTINGS_FILE, METRICS_FILE, STATE_FILE}
     assert [progress.epoch for progress in seen] == [1, 2, 3, 4]
-    assert gradient_settings_from_json((tmp_path / SETTINGS_FILE).read_text()) == TINY
+    assert GradientSettings.from_json((tmp_path / SETTINGS_FILE).read_text()) == TINY
     with (tmp_path / METRICS_FILE).open() as stream:
         rows = [(int(r["epoch"]), int(r["seed"]), float(r["loss"])) for r in csv.DictReader(stream)]
     assert rows == [(record.epoch, record.seed, record.loss) for record in result.history]

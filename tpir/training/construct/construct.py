@@ -12,11 +12,12 @@ from tpir.training.construct.batch import LONGEST
 from tpir.training.construct.data import Data
 from tpir.training.construct.search import Search, SearchStatus
 from tpir.training.problem import Problem
+from tpir.training.settings_text import SettingsText
 
 
 @dataclass(frozen=True)
-class ConstructSettings:
-    """``budget``: how many features are tried at most; ``sample``: on how many inputs.
+class ConstructSettings(SettingsText):
+    """``budget``: the search ends soon after so many features; ``sample``: on how many inputs.
 
     ``seed`` draws the sample. Raises TpirError for values out of range.
     """
@@ -27,9 +28,10 @@ class ConstructSettings:
 
     def __post_init__(self) -> None:
         for name in ("budget", "sample"):
-            if getattr(self, name) < 1:
-                raise TpirError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0 <= self.seed < 2**32:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise TpirError(f"{name} is {value!r}; it must be a whole number, at least 1")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise TpirError(f"seed is {self.seed}; it must be from 0 to 2^32 - 1")
 
 

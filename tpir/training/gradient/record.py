@@ -6,13 +6,11 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from tpir.errors import TpirError
-from tpir.files import write_atomic
+from tpir.training.state_file import read_state, write_state
 
 _FORMAT = 1
 
@@ -78,34 +76,28 @@ def save_state(path: Path, state: GradientState) -> None:
         },
         "reached_target": state.reached_target,
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomic(path, buffer.getvalue(), force=True)
+    write_state(path, content)
 
 
 def load_state(path: Path) -> GradientState:
     """Read what ``save_state`` wrote. Runs no code from it; raises TpirError if it is damaged."""
-    try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch raise nearly anything
-        raise TpirError(f"cannot read the training state {path}", notes=[str(error)]) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise TpirError(f"{path} is no state of a gradient run of this version")
-    try:
+
+    def build(stored: dict[str, object]) -> GradientState:
+        content: dict[str, Any] = stored
         return GradientState(
             settings=content["settings"],
             data=content["data"],
             history=tuple(SeedRecord(*row) for row in content["history"]),
             seeds=tuple(content["seeds"]),
-            trainer=cast(dict[str, Tensor], content["trainer"]),
+            trainer=content["trainer"],
             best={
                 seed: Best(SeedRecord(*row), logits, readout)
                 for seed, (row, logits, readout) in content["best"].items()
             },
             reached_target=content["reached_target"],
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise TpirError(f"the training state {path} is damaged: {error}") from error
+
+    return read_state(path, _FORMAT, build, "state of a gradient run")
 
 
 def metrics_csv(history: tuple[SeedRecord, ...]) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tpir.errors import TpirError
-from tpir.files import json_value
 from tpir.models.config import PAD, Predicates, TransformerProgramConfig
 from tpir.training.problem import Problem
+from tpir.training.settings_text import SettingsText
 
 Device = Literal["cpu", "cuda"]
 
@@ -20,7 +18,7 @@ _POSITIVE = ("learning_rate", "readout_rate", "tau_init", "tau_end")
 
 
 @dataclass(frozen=True)
-class GradientSettings:
+class GradientSettings(SettingsText):
     """How many seeds are trained at once, and how.
 
     Runs have the seeds ``seed``, ``seed`` + 1, … (``seeds`` of them): each has initial weights and
@@ -132,30 +130,3 @@ class GradientSettings:
             predicates=self.predicates,
             mlps="table",
         )
-
-    def to_json(self) -> str:
-        """The settings as indented JSON, in the order of the fields."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    def differences(self, text: str) -> list[str]:
-        """The names of the settings that differ from those in ``text``, written by ``to_json``."""
-        other = gradient_settings_from_json(text)
-        names = [field.name for field in dataclasses.fields(self)]
-        return [name for name in names if getattr(self, name) != getattr(other, name)]
-
-
-def gradient_settings_from_json(text: str) -> GradientSettings:
-    """Read what ``GradientSettings.to_json`` wrote; a setting that is missing has its default.
-
-    Raises TpirError for anything else.
-    """
-    content = json_value(text, "the settings")
-    names = {field.name for field in dataclasses.fields(GradientSettings)}
-    if not isinstance(content, dict) or not content.keys() <= names:
-        unknown = sorted(content.keys() - names) if isinstance(content, dict) else []
-        what = f"no setting is called {unknown[0]!r}" if unknown else "expected a JSON object"
-        raise TpirError(f"the settings are wrong: {what}")
-    try:
-        return GradientSettings(**content)
-    except TypeError as error:
-        raise TpirError(f"the settings are wrong: {error}") from error
