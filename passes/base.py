@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from tpir.ir.adapt import adapt
 from tpir.ir.builder import Builder
@@ -15,6 +15,8 @@ from tpir.ir.infer import infer
 from tpir.ir.ops import Choose, Classify, ClassifyPooled, Indices, Map, Op, Select
 from tpir.ir.program import Node, Program
 from tpir.passes.narrowing import fits, pinned_types
+
+_Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,22 @@ def then(first: PassResult, step: Callable[[Program], PassResult]) -> PassResult
     notes = (*first.notes, *second.notes)
     witness = _composed(first, second)
     return PassResult(second.program, first.changed or second.changed, notes, witness)
+
+
+def for_each(
+    program: Program,
+    facts: Mapping[Node, _Fact],
+    step: Callable[[Program, Node, _Fact], PassResult],
+) -> PassResult:
+    """A step for each of some nodes, with what is known of it, as one result."""
+    result = PassResult(program, False)
+    for node, fact in facts.items():
+
+        def of_node(now: Program, node: Node = node, fact: _Fact = fact) -> PassResult:
+            return step(now, node, fact)
+
+        result = then(result, of_node)
+    return result
 
 
 def _composed(first: PassResult, second: PassResult) -> Mapping[str, str]:

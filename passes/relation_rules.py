@@ -25,7 +25,7 @@ from tpir.ir.ops import Always, And, Comparison, Map, Op, Predicate, Select
 from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, is_number, value_key
-from tpir.passes.base import Pass, PassResult, then, until_stable
+from tpir.passes.base import Pass, PassResult, for_each, until_stable
 from tpir.passes.failing import can_fail
 from tpir.passes.reading import reading_size
 from tpir.passes.selectors import only_chosen
@@ -100,12 +100,7 @@ class RelationRules(Pass):
         if not selects:
             return PassResult(program, False)
         met = pairs_met(program, selects, space_of(program), self.inputs)
-        result = PassResult(program, False)
-        for node in selects:
-            if node in met:
-                pairs = met[node]
-                result = then(result, lambda p, n=node, m=pairs: _apply(p, n, m))  # type: ignore[misc]
-        return result
+        return for_each(program, {n: met[n] for n in selects if n in met}, _apply)
 
 
 def _is_relation(node: Node) -> bool:

@@ -9,7 +9,7 @@ from tpir.ir.expressions import Argument, Expression, IfElse, arguments_of, part
 from tpir.ir.functions import Table
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Program
-from tpir.passes.base import Pass, PassResult, then, until_stable
+from tpir.passes.base import Pass, PassResult, for_each, until_stable
 from tpir.passes.failing import can_fail
 from tpir.passes.formulas import Bools, Reached, shortest
 from tpir.passes.reading import reading_size
@@ -52,12 +52,8 @@ class TableRules(Pass):
         if not tables:
             return PassResult(program, False)
         met = rows_met(program, tables, space_of(program), self.inputs)
-        result = PassResult(program, False)
-        for node in tables:
-            if node in met and met[node].any():
-                rows = met[node]
-                result = then(result, lambda p, n=node, m=rows: _apply(p, n, m))  # type: ignore[misc]
-        return result
+        reached = {n: met[n] for n in tables if n in met and met[n].any()}
+        return for_each(program, reached, _apply)
 
 
 def _is_table(node: Node) -> bool:

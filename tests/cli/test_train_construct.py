@@ -64,6 +64,12 @@ def test_where_none_is_found_the_best_is_written_or_seeds_are_trained(
     assert answer.status == 0, answer
     assert "found none that is right everywhere" in answer.err
     assert (tmp_path / "a" / "program.rasp").is_file()
+    settings = (*little, "--set", "steps=12", "--set", "epoch_steps=6", "--set", "n_layers=1")
+    task = ("train", "double_hist", "-o", tmp_path / "b", *SIZES)
+    answer = cli(*task, "--method", "search", *settings)
+    assert answer.status == 0, answer
+    assert "training by gradients instead" in answer.err
+    assert (tmp_path / "b" / "metrics.csv").is_file()
 
 
 @pytest.mark.parametrize(
