@@ -19,14 +19,31 @@ from tpir.training.sources import problem_of_task
 
 
 def small(name: str) -> Problem:
-    """Of a size at which a label of ``hist`` is in none of the training inputs."""
-    return problem_of_task(name, vocab_size=6, max_length=6)
+    """Of a size at which every label is among those of the training inputs."""
+    return problem_of_task(name, vocab_size=6, max_length=5 if name == "hist" else 6)
 
 
 @pytest.mark.parametrize("name", ["hist", "reverse", "sort", "double_hist"])
 def test_a_program_is_found_that_is_right_on_all_inputs(name: str) -> None:
     problem = small(name)
     found = construct(problem, ConstructSettings(budget=20_000))
+    assert found.solved
+    everything = judge(found.program, problem).everything
+    assert everything is not None
+    assert everything.overall.accuracy == 1
+
+
+def test_a_table_that_spells_its_numbers_goes_on_where_training_showed_none() -> None:
+    """At this size the label 5 is in validation only: its row is known by the others."""
+    problem = problem_of_task("hist", vocab_size=6, max_length=6)
+    shown = {label for row in problem.splits.train.labels for label in row}
+    checked = {label for row in problem.splits.validation.labels for label in row}
+    assert checked - shown
+    data = Data(problem, size=500, seed=0)
+    count = Count(Selector(Relation("==", Base.TOKEN, Base.TOKEN)))
+    assert data.verify((count,)) is not None
+    assert data.verify((count, Base.TOKEN)) is None
+    found = construct(problem, ConstructSettings(budget=3_000))
     assert found.solved
     everything = judge(found.program, problem).everything
     assert everything is not None

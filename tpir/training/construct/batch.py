@@ -94,11 +94,10 @@ class Batch:
                 return values
         raise AssertionError(feature)
 
-    def forget(self) -> None:
-        """Drop what was kept."""
-        self._values.clear()
-        self._equal.clear()
-        self._less.clear()
+    def forget(self, feature: Feature) -> None:
+        """Drop what was kept of ``feature``."""
+        for kept in (self._values, self._equal, self._less):
+            kept.pop(feature, None)
 
     def bounds(self, feature: Feature) -> tuple[int, int]:
         """The least and the greatest value on these inputs."""

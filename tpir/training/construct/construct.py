@@ -27,11 +27,13 @@ class ConstructSettings(SettingsText):
     sample: int = 500
 
     def __post_init__(self) -> None:
+        for name in sorted(self.names()):
+            if not isinstance(getattr(self, name), int):
+                raise TpirError(f"{name} is {getattr(self, name)!r}; it must be a whole number")
         for name in ("budget", "sample"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise TpirError(f"{name} is {value!r}; it must be a whole number, at least 1")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            if getattr(self, name) < 1:
+                raise TpirError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.seed < 2**32:
             raise TpirError(f"seed is {self.seed}; it must be from 0 to 2^32 - 1")
 
 

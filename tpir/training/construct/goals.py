@@ -63,6 +63,10 @@ class Goal:
             found = self._codes[feature] = self._encode(self.batch.values(feature))
         return found
 
+    def forget(self, feature: Feature) -> None:
+        """Drop what was kept of ``feature``."""
+        self._codes.pop(feature, None)
+
     def span(self, feature: Feature) -> tuple[int, int]:
         """The least value of a feature at the labelled positions, and the number of its codes."""
         return int(self.at(self.batch.values(feature)).min()), self.codes(feature)[1]

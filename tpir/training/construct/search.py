@@ -134,6 +134,9 @@ class Search:
                 self._complete_sums(goal, feature, values)
             if self._solved:
                 return
+            goal.forget(feature)
+        # Most features are never taken; what is kept of each would fill the memory.
+        self._batch.forget(feature)
         self._agenda.add(feature, candidate.bits, gain)
 
     def _consider_all(self, features: Iterable[Feature]) -> None:
