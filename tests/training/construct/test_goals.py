@@ -18,8 +18,9 @@ from tpir.training.construct.features import (
     Selector,
     Where,
 )
-from tpir.training.construct.goals import Goal, places
+from tpir.training.construct.goals import Goal, Kind, answers, lasting, onset, places
 from tpir.training.construct.grammar import Grammar
+from tpir.training.construct.marks import marked
 from tpir.training.construct.parts import Known
 from tpir.training.construct.places import Places
 from tpir.training.construct.pool import Pool
@@ -37,7 +38,9 @@ FEATURES: tuple[Feature, ...] = (
 
 def goal_of(labels: Feature) -> Goal:
     batch = Batch(array_of(inputs(3, 4, begun=False)), causal=False)
-    return Goal("label", batch, np.where(batch.present, batch.values(labels), -1).astype(np.int16))
+    return Goal(
+        Kind.LABEL, batch, np.where(batch.present, batch.values(labels), -1).astype(np.int16)
+    )
 
 
 def test_the_best_table_of_two_leaves_least_unknown() -> None:
@@ -74,6 +77,35 @@ def test_places_are_where_the_labels_stand() -> None:
     assert places(tokens, labels, names, -1).tolist() == [[-1, 2, 3, 1], [-1, 2, 1, -1]]
 
 
+def test_a_lasting_label_begins_once() -> None:
+    labels = array_of([(-1, 1, 0, 0, 2), (-1, 0, 0, 2, 2), (-1, 1, 1, 0, 0)])
+    assert lasting(labels) == [2]
+    assert onset(labels, 2).tolist() == [[-1, 0, 0, 0, 1], [-1, 0, 0, 1, -1], [-1, 0, 0, 0, 0]]
+    assert lasting(array_of([(0, 0, 0), (1, 1, 1)])) == [], "known from the first position on"
+    assert lasting(array_of([(0, 1, 0), (1, 0, 1)])) == []
+
+
+def test_an_answer_is_the_first_token_that_is_the_label_of_all_positions() -> None:
+    tokens = array_of([(0, 1, 2, 1), (0, 2, 1), (0, 1, 1)])
+    labels = array_of([(-1, 1, 1, 1), (-1, 1, 2), (-1, 2, 2)])
+    names = np.array([-1, 1, 2])
+    expected = [[0, 1, 0, -1], [-1, -1, -1, -1], [-1, -1, -1, -1]]
+    assert answers(tokens, labels, names).tolist() == expected
+
+
+def test_what_marks_where_a_label_begins_tells_whether_it_has() -> None:
+    """A label 1 from the first token 2 on."""
+    tokens = array_of([(0, 1, 2, 1), (1, 2, 2), (1, 1, 0)])
+    labels = array_of([(0, 0, 1, 1), (0, 1, 1), (0, 0, 0)])
+    pool = Pool(Batch(tokens, causal=True))
+    goal = Goal(Kind.ONSET, pool.batch, onset(labels, 1))
+    (begun,) = marked(pool, goal, (Base.TOKEN,))
+    assert (pool.batch.values(begun) == labels)[pool.batch.present].all()
+    answer = Goal(Kind.ANSWER, pool.batch, (tokens == 2).astype(np.int16) - (tokens < 0))
+    (fetched,) = marked(pool, answer, (Base.TOKEN,))
+    assert pool.batch.values(fetched).tolist() == [[0, 0, 2, 2], [1, 2, 2, 2], [1, 1, 1, 1]]
+
+
 def test_a_place_but_for_a_constant_fetches_who_is_wanted() -> None:
     """Reversing: the token of so many after it is wanted one position further than that says."""
     rows = inputs(4, 4, begun=True)
@@ -85,7 +117,7 @@ def test_a_place_but_for_a_constant_fetches_who_is_wanted() -> None:
         pool.keep(feature)
     positions = np.broadcast_to(np.arange(4), tokens.shape)
     wanted = np.where(labels >= 0, (tokens >= 0).sum(1)[:, None] - positions, -1)
-    goal = Goal("place", pool.batch, wanted.astype(np.int16))
+    goal = Goal(Kind.PLACE, pool.batch, wanted.astype(np.int16))
     plain, among_tokens = itertools.islice(
         Places(pool, Grammar(causal=False)).by_sum(goal, (after,)), 2
     )

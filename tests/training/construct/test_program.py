@@ -15,7 +15,7 @@ from tpir.ir.program import Header
 from tpir.semantics.interpreter import run_many
 from tpir.training.construct.batch import Batch
 from tpir.training.construct.features import Base, Count, Feature, Fetch, Filter, Relation, Selector
-from tpir.training.construct.label_table import LabelTable, extended, merge_columns
+from tpir.training.construct.label_table import LabelTable, merge_columns
 from tpir.training.construct.program import OUTPUT, program_of
 
 VOCABULARY = ("a", "b", "c")
@@ -86,12 +86,31 @@ def test_a_fetched_token_needs_no_table() -> None:
 
 def test_only_a_table_that_spells_its_numbers_goes_on() -> None:
     names = ("<pad>", "0", "1", "2", "3", "4", "9")
-    spelled = {(1,): "0", (2,): "1", (3,): "2"}
-    assert extended(spelled, names) == spelled | {(4,): "3", (5,): "4", (10,): "9"}
+    count = COLUMNS[1]
+    table = LabelTable((count,), {(1,): "0", (2,): "1", (3,): "2"}, "0", names)
+    assert [table.label((n,)) for n in (0, 4, 5, 6, 10)] == ["0", "3", "4", "2", "9"]
+    assert table.guess((3,)) == "1", "two others are not enough"
     for rows in (
         {(1,): "0", (2,): "1"},
         {(1,): "0", (2,): "1", (3,): "3"},
         {(1,): "0", (2,): "1", (3,): "<pad>"},
-        {(1, 1): "0", (2, 1): "1", (3, 1): "2"},
     ):
-        assert extended(rows, names) == rows
+        assert LabelTable((count,), rows, "0", names).label((4,)) == rows[max(rows)]
+
+
+def test_a_row_that_was_not_seen_is_what_the_others_suggest() -> None:
+    """All rows of one flag agree; of the other, a number is as the nearest one."""
+    rows = {(0, n): "T" if n == 0 else "P" for n in range(4)} | {(1, n): "F" for n in range(-2, 1)}
+    flag, number = Base.TOKEN, COLUMNS[1]
+    table = LabelTable((flag, number), rows, "P")
+    assert all(table.label(key) == label for key, label in rows.items())
+    assert table.label((1, 9)) == table.label((1, -5)) == "F"
+    assert table.label((0, 9)) == "P"
+    assert table.guess((0, 0)) == "P" and table.guess((1, 0)) == "F"
+    assert table.label((7, 9)) == "P", "the usual one"
+
+
+def test_a_guess_does_not_look_at_the_row_itself() -> None:
+    table = LabelTable((Base.POSITION,), {(0,): "a", (1,): "b", (5,): "c"}, "z")
+    assert [table.guess((n,)) for n in (0, 1, 4, 5)] == ["b", "a", "c", "b"]
+    assert LabelTable((Base.TOKEN,), {(0,): "a", (1,): "b"}, "z").guess((2,)) == "z"

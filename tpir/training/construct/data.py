@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tpir.ir.program import Header, Program
 from tpir.training.construct.batch import Batch, Values
 from tpir.training.construct.features import Feature
-from tpir.training.construct.goals import Goal, places
-from tpir.training.construct.label_table import LabelTable, extended
+from tpir.training.construct.goals import Goal, Kind, answers, lasting, onset, places
+from tpir.training.construct.label_table import LabelTable
 from tpir.training.construct.program import program_of
 from tpir.training.examples import Examples
 from tpir.training.problem import Problem
 
 _COVERED = 0.99
 """Fetching is a goal where such a share of the labels are tokens of their input."""
+
+_ANSWERED = 0.8
+"""Which token is the label is a goal where such a share of the inputs have one label, a token."""
 
 Indices = NDArray[np.int64]
 
@@ -42,24 +48,31 @@ class Data:
         self._learnt = self._at < trained.size
 
     def goals(self) -> list[Goal]:
-        """The labels; where they are tokens of the input, also where each token is wanted."""
-        goals = [Goal("label", self.sample, self._sample_labels)]
+        """The labels, and what would help to give them (see ``Kind``)."""
+        goals = [Goal(Kind.LABEL, self.sample, self._sample_labels)]
         index = {label: i for i, label in enumerate(self._problem.labels)}
         words = np.array([index.get(word, -1) for word in self._problem.vocabulary[1:]])
         labelled = self._sample_labels >= 0
         covered = (np.isin(self._sample_labels, words[words >= 0]) & labelled).sum()
-        if covered < _COVERED * labelled.sum():
-            return goals
-        for order, name in ((1, "place"), (-1, "place from the end")):
-            wanted = places(self.sample.tokens, self._sample_labels, words, order)
-            if (wanted >= 0).any():
-                goals.append(Goal(name, self.sample, wanted))
+        if covered >= _COVERED * labelled.sum():
+            for order in (1, -1):
+                wanted = places(self.sample.tokens, self._sample_labels, words, order)
+                if (wanted >= 0).any():
+                    goals.append(Goal(Kind.PLACE, self.sample, wanted))
+        if self.sample.causal:
+            for label in lasting(self._sample_labels):
+                begins = onset(self._sample_labels, label)
+                goals.append(Goal(Kind.ONSET, self.sample, begins))
+        answer = answers(self.sample.tokens, self._sample_labels, words)
+        if (answer >= 0).any(1).mean() >= _ANSWERED:
+            goals.append(Goal(Kind.ANSWER, self.sample, answer))
         return goals
 
     def verify(self, features: tuple[Feature, ...]) -> int | None:
-        """How many rows of a table filled from the training inputs rest on a single label.
+        """How many rows of a table rest on a single label of training that no other row suggests.
 
-        None if it is not right on all of those, and in validation.
+        None if the table, filled from the training inputs, is not right on all of those and in
+        validation.
         """
         return self._verify(self._all, features)
 
@@ -87,34 +100,34 @@ class Data:
         cells = codes[self._learnt] * n_labels + self._labels[self._learnt]
         counts = np.bincount(cells, minlength=size * n_labels).reshape(size, n_labels)
         wrong = counts.argmax(1)[codes] != self._labels
-        if wrong.any():
-            seen = (counts.sum(1) > 0)[codes]
-            if (wrong & seen).any() or not self._goes_on(batch, features, self._at[wrong]):
-                return None
-        return int((counts.sum(1) == 1).sum())
+        seen = counts.sum(1) > 0
+        if (wrong & seen[codes]).any():
+            return None
+        table = self._table(batch, features)
+        unseen = np.flatnonzero(~seen[codes])
+        if any(table.label(key) != label for key, label in self._rows(batch, features, unseen)):
+            return None
+        single = np.flatnonzero(self._learnt & (counts.sum(1) == 1)[codes])
+        return sum(table.guess(key) != label for key, label in self._rows(batch, features, single))
 
-    def _goes_on(self, batch: Batch, features: tuple[Feature, ...], unseen: Indices) -> bool:
-        """Whether the table gives the labels of positions whose values training did not show."""
-        table, names = self._table(batch, features), self._problem.labels
-        columns = [batch.values(feature).ravel()[unseen].tolist() for feature in features]
-        labels = self._labels[np.searchsorted(self._at, unseen)].tolist()
-        return all(
-            table.rows.get(tuple(key)) == names[label]
-            for label, *key in zip(labels, *columns, strict=True)
-        )
+    def _rows(
+        self, batch: Batch, features: tuple[Feature, ...], which: Indices
+    ) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Values of features and the label at some of the labelled positions."""
+        columns = [batch.values(feature).ravel()[self._at[which]].tolist() for feature in features]
+        labels = self._labels[which].tolist()
+        for label, *key in zip(labels, *columns, strict=True):
+            yield tuple(key), self._problem.labels[label]
 
     def _table(self, batch: Batch, features: tuple[Feature, ...]) -> LabelTable:
         """The label that each combination of values goes with most often in training."""
-        at, labels = self._at[self._learnt], self._labels[self._learnt]
-        columns = [batch.values(feature).ravel()[at].tolist() for feature in features]
-        votes: dict[tuple[int, ...], dict[int, int]] = {}
-        for label, *key in zip(labels.tolist(), *columns, strict=True):
-            counts = votes.setdefault(tuple(key), {})
-            counts[label] = counts.get(label, 0) + 1
+        votes: dict[tuple[int, ...], Counter[str]] = {}
+        for key, label in self._rows(batch, features, np.flatnonzero(self._learnt)):
+            votes.setdefault(key, Counter())[label] += 1
+        rows = {key: max(counts, key=counts.__getitem__) for key, counts in votes.items()}
         names = self._problem.labels
-        rows = {key: names[max(counts, key=counts.__getitem__)] for key, counts in votes.items()}
-        usual = names[int(np.bincount(labels).argmax())]
-        return LabelTable(features, extended(rows, names), usual)
+        usual = names[int(np.bincount(self._labels[self._learnt]).argmax())]
+        return LabelTable(features, rows, usual, names)
 
 
 def _arrays(problem: Problem, examples: Examples) -> tuple[Values, Values]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,20 @@ _PRICE = 1.0
 Codes = NDArray[np.int64]
 
 
+class Kind(Enum):
+    """What the labels of a goal say.
+
+    ``LABEL``: the labels of the problem. ``PLACE``: at each token, the position that it is wanted
+    at. ``ONSET``: whether a label that never changes back begins here. ``ANSWER``: whether this
+    token is the label of the whole input.
+    """
+
+    LABEL = "label"
+    PLACE = "place"
+    ONSET = "onset"
+    ANSWER = "answer"
+
+
 class Goal:
     """``labels`` [input, position], whole numbers, on the inputs of ``batch``; -1 where none is.
 
@@ -29,8 +44,8 @@ class Goal:
     that predicts the labels (a penalised likelihood, as in the Akaike criterion).
     """
 
-    def __init__(self, name: str, batch: Batch, labels: Values) -> None:
-        self.name, self.batch = name, batch
+    def __init__(self, kind: Kind, batch: Batch, labels: Values) -> None:
+        self.kind, self.batch = kind, batch
         self._at = np.flatnonzero(labels.ravel() >= 0)
         self.labels: Codes = labels.ravel()[self._at].astype(np.int64)
         self.size = len(self.labels)
@@ -49,7 +64,7 @@ class Goal:
             labels[self._at] = self.labels
             labels[~self.batch.present.ravel()] = -1
             shape = self.batch.present.shape
-            self._everywhere = Goal(self.name, self.batch, labels.reshape(shape))
+            self._everywhere = Goal(self.kind, self.batch, labels.reshape(shape))
         return self._everywhere
 
     def at(self, values: Values) -> Codes:
@@ -145,3 +160,46 @@ def places(tokens: Values, labels: Values, label_of_token: NDArray[np.int64], or
             for target, holder in zip(targets, holders, strict=False):
                 wanted[row, holder] = target
     return wanted
+
+
+def onset(labels: Values, label: int) -> Values:
+    """Where ``label`` begins: 1 there, 0 before, and -1 once it was seen and where no label is.
+
+    ``labels`` are [input, position], -1 where there is none.
+    """
+    here = labels == label
+    seen = np.zeros(labels.shape, bool)
+    seen[:, 1:] = np.logical_or.accumulate(here, axis=1)[:, :-1]
+    begins: Values = np.where((labels < 0) | seen, -1, here).astype(np.int16)
+    return begins
+
+
+def lasting(labels: Values) -> list[int]:
+    """The labels that, in every input of [input, position], are followed by themselves only.
+
+    Some input has to have others before.
+    """
+    found = []
+    for label in np.unique(labels[labels >= 0]):
+        begins = onset(labels, label)
+        stays = (labels[begins < 0] == label) | (labels[begins < 0] < 0)
+        changes = (begins == 0).any(1) & (begins == 1).any(1)
+        if stays.all() and changes.any():
+            found.append(int(label))
+    return found
+
+
+def answers(tokens: Values, labels: Values, label_of_token: NDArray[np.int64]) -> Values:
+    """Which tokens are the label, where an input has one label at all positions.
+
+    1 at the first token that is, 0 at those that are not, -1 elsewhere and in all other inputs. All
+    arrays are [input, position], ``label_of_token`` [token] is the label that this token is, or
+    less than 0.
+    """
+    held = np.where(tokens >= 0, label_of_token[np.maximum(tokens, 0)], -1)
+    least = np.where(labels >= 0, labels, np.iinfo(np.int16).max).min(1)
+    one = (least == labels.max(1)) & (held == least[:, None]).any(1)
+    holds = held == least[:, None]
+    again = holds & (np.cumsum(holds, axis=1) > 1)
+    found: Values = np.where((tokens < 0) | again | ~one[:, None], -1, holds).astype(np.int16)
+    return found

@@ -35,7 +35,7 @@ class Places:
 
     def __init__(self, pool: Pool, grammar: Grammar) -> None:
         self._pool, self._grammar = pool, grammar
-        self._summands: dict[str, dict[bytes, Feature]] = {}
+        self._summands: dict[Goal, dict[bytes, Feature]] = {}
 
     def by_sum(self, goal: Goal, features: tuple[Feature, ...]) -> Iterator[Fetch]:
         """Where the place is a feature, or two added, but for a constant: no table is needed.
@@ -77,7 +77,7 @@ class Places:
         were given here before.
         """
         here = goal.at(values)
-        summands = self._summands.setdefault(goal.name, {})
+        summands = self._summands.setdefault(goal, {})
         for operator, missing in (("+", goal.labels - here), ("-", goal.labels + here)):
             other = summands.get(digest(missing - missing[0]))
             if other is not None:

@@ -9,7 +9,7 @@ from tpir.ir.ops import Map
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.verify import verify
 from tpir.training.construct.features import Feature, is_token
-from tpir.training.construct.label_table import LabelTable, merge_columns
+from tpir.training.construct.label_table import LabelTable, Rows, merge_columns
 from tpir.training.construct.nodes import FeatureNodes, domain_of
 
 OUTPUT = "output"
@@ -34,15 +34,17 @@ def _output(nodes: FeatureNodes, table: LabelTable) -> Node:
     first, *rest = table.features
     if not rest and _is_itself(nodes, first, table):
         return nodes.node(first)
-    node, codes, rows = nodes.node(first), nodes.codes(first), table.rows
+    every = product(*map(nodes.codes, table.features))
+    rows: Rows = {key: table.label(key) for key in every}
+    node, codes = nodes.node(first), nodes.codes(first)
     while len(rest) > 1:
         second = rest.pop(0)
         class_of, rows = merge_columns(rows)
-        results = tuple(class_of.get(pair, 0) for pair in product(codes, nodes.codes(second)))
+        results = tuple(class_of[pair] for pair in product(codes, nodes.codes(second)))
         node = _looked_up(nodes, [node, nodes.node(second)], results, "case")
         codes = [int(k) for k in domain_of(node)]
     columns = [codes, *map(nodes.codes, rest)]
-    labels = tuple(rows.get(key, table.usual) for key in product(*columns))
+    labels = tuple(rows[key] for key in product(*columns))
     return _looked_up(nodes, [node, *map(nodes.node, rest)], labels, OUTPUT)
 
 

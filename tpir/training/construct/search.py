@@ -7,15 +7,19 @@ whatever can be made of it and them is added to the candidates.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tpir.training.construct.agenda import Agenda
+from tpir.training.construct.balances import Balances
 from tpir.training.construct.batch import Batch, Values
 from tpir.training.construct.candidates import Candidates
-from tpir.training.construct.features import Base, Feature, is_ordered
-from tpir.training.construct.goals import LARGEST_TABLE, SURE, Goal
+from tpir.training.construct.features import Base, Feature, is_ordered, operands_of
+from tpir.training.construct.goals import LARGEST_TABLE, SURE, Goal, Kind
 from tpir.training.construct.grammar import Candidate, Grammar
+from tpir.training.construct.marks import marked
 from tpir.training.construct.places import Places
 from tpir.training.construct.pool import Pool
 from tpir.training.construct.queries import QueryTables
@@ -69,19 +73,25 @@ class Search:
         self._pool = Pool(batch)
         self._grammar = Grammar(causal=batch.causal)
         self._candidates = Candidates(self._grammar, self._pool)
-        self._telling_goals = goals[1:] or goals
+        placed = [goal for goal in goals if goal.kind is Kind.PLACE]
+        self._telling_goals = placed or goals
         self._agenda = Agenda(batch, self._telling_goals)
         self._tables = Tables()
+        self._balances = Balances(self._pool)
+        self._balanced: set[Feature] = set()
         self._places = Places(self._pool, self._grammar)
         self._queries = QueryTables(self._pool, self._goal)
         self._open_goals = list(goals)
-        self._attempts: dict[str, int] = {}
+        self._attempts: Counter[Goal] = Counter()
         self._postponed: list[tuple[Goal, tuple[Feature, ...]]] = []
 
     def run(self) -> tuple[Feature, ...] | None:
         """The features whose table gives every label; None if the budget ran out before."""
         for base in (Base.POSITION, Base.TOKEN):
             self._consider(Candidate(0.0, base))
+        for balance in self._balances.all():
+            self._balanced.add(balance.feature)
+            self._candidates.add(balance)
         while not self._solved and self.tried < self._solutions.budget:
             feature = self._agenda.take()
             if feature is not None:
@@ -92,6 +102,9 @@ class Search:
                 self._candidates.look_further()
             if self._on_status is not None:
                 self._on_status(self._status())
+        solution = self._solutions.exact
+        if solution is not None and len(solution) > 1:
+            self._look_for_smaller(solution)
         return self._solutions.exact or self._solutions.provisional
 
     def best_features(self) -> tuple[Feature, ...]:
@@ -120,24 +133,28 @@ class Search:
         values = self._pool.keep_if_new(feature)
         if values is None:
             return
-        gain = 0.0
+        gains = dict.fromkeys(self._telling_goals, 0.0)
         for goal in list(self._open_goals):
             told = goal.gain(values)
-            if goal in self._telling_goals:
-                gain = max(gain, told)
+            if goal in gains:
+                gains[goal] = told
             # The smallest table comes last, for it takes the place of larger ones.
             if told > _PROMISING:
                 for base in Base:
                     self._try(goal, tuple({feature: None, base: None}))
             self._try(goal, (feature,))
-            if goal is not self._goal:
+            if goal.kind is Kind.PLACE:
                 self._complete_sums(goal, feature, values)
             if self._solved:
                 return
             goal.forget(feature)
         # Most features are never taken; what is kept of each would fill the memory.
         self._batch.forget(feature)
-        self._agenda.add(feature, candidate.bits, gain)
+        self._agenda.add(feature, candidate.bits, list(gains.values()))
+        if feature in self._balanced:
+            self._balanced.discard(feature)
+            for use in self._balances.uses(candidate):
+                self._candidates.add(use)
 
     def _consider_all(self, features: Iterable[Feature]) -> None:
         """Features that were made for a goal, whatever their description length."""
@@ -186,15 +203,26 @@ class Search:
             return
         if goal is self._goal:
             if self._pool.fits_labels(features):
-                self._solutions.offer(features, self.tried)
+                self._solutions.offer(features, size, self.tried)
         else:
             self._reached(goal, features)
 
+    def _look_for_smaller(self, solution: tuple[Feature, ...]) -> None:
+        """Try tables of two features that a solution is made of."""
+        parts = list(dict.fromkeys(solution))
+        for feature in parts:
+            parts += [operand for operand in operands_of(feature) if operand not in parts]
+        for features in itertools.combinations(parts, 2):
+            self._try(self._goal, features)
+
     def _reached(self, goal: Goal, features: tuple[Feature, ...]) -> None:
-        """Features tell each token where it is wanted: fetch the token that says 'here'."""
-        self._attempts[goal.name] = self._attempts.get(goal.name, 0) + 1
-        if self._attempts[goal.name] >= _ATTEMPTS:
+        """Use features whose table gives a goal that is not the labels."""
+        self._attempts[goal] += 1
+        if self._attempts[goal] >= _ATTEMPTS:
             self._open_goals.remove(goal)
+        if goal.kind is not Kind.PLACE:
+            self._consider_all(marked(self._pool, goal, features))
+            return
         self._consider_all(self._places.by_sum(goal, features))
         if self._solved:
             return

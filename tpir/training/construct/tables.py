@@ -30,11 +30,11 @@ class Tables:
     """The best tables of two features for each goal, and those worth trying with a new feature."""
 
     def __init__(self) -> None:
-        self._best: dict[str, list[tuple[float, tuple[Feature, ...]]]] = {}
+        self._best: dict[Goal, list[tuple[float, tuple[Feature, ...]]]] = {}
 
     def best(self, goal: Goal) -> tuple[Feature, ...] | None:
         """The two features that leave least of a goal unknown; None if no two were compared."""
-        found = self._best.get(goal.name)
+        found = self._best.get(goal)
         return found[0][1] if found else None
 
     def partners(self, goal: Goal, feature: Feature, known: Sequence[Known]) -> list[Partner]:
@@ -65,7 +65,7 @@ class Tables:
         """
         if not partners:
             return
-        best = self._best.setdefault(goal.name, [])
+        best = self._best.setdefault(goal, [])
         nearest = sorted(partners, key=lambda partner: partner.unknown)[:_PARTNERS]
         best += [(unknown, (feature, other)) for unknown, other in nearest]
         best.sort(key=lambda entry: entry[0])
