@@ -33,6 +33,10 @@ class Agenda:
         for waiting, gain in zip(self._by_gain, gains, strict=True):
             waiting.add(feature, bits, gain)
 
+    def drop(self, feature: Feature) -> None:
+        """Let a feature wait no longer."""
+        self._taken.add(feature)
+
     def take(self) -> Feature | None:
         """The next feature; None if none waits."""
         turn, first = divmod(self._turns, _TURN)

@@ -23,7 +23,7 @@ from tpir.training.construct.pool import Pool
 _LARGEST, _MOST = 3, 8
 """Sets of so many tokens, of so many that there are."""
 
-_FIRST, _EACH, _USE = 1.5, 0.25, 0.5
+_FIRST, _EACH, _USE = 1.0, 0.25, 0.5
 """Bits of a balance, per doubling of how many there are, and of a use of one."""
 
 

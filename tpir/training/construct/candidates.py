@@ -23,6 +23,7 @@ class Candidates:
     def __init__(self, grammar: Grammar, pool: Pool) -> None:
         self._grammar, self._pool = grammar, pool
         self._heap: list[tuple[float, int, Feature]] = []
+        self._beyond: list[tuple[float, int, Feature]] = []
         self._horizon = _NEAR
         self._unfinished: list[tuple[Known, float]] = []
         self._added = 0
@@ -31,10 +32,11 @@ class Candidates:
         return len(self._heap)
 
     def add(self, candidate: Candidate) -> None:
-        """Let one wait, if there are layers enough for it."""
+        """Let one wait, if there are layers enough for it; beyond the horizon, until it moves."""
         if self._pool.fits(candidate.feature):
             self._added += 1
-            heapq.heappush(self._heap, (candidate.bits, self._added, candidate.feature))
+            heap = self._heap if candidate.bits <= self._horizon else self._beyond
+            heapq.heappush(heap, (candidate.bits, self._added, candidate.feature))
 
     def shortest(self) -> Candidate:
         """Take the shortest of those that wait, of equals the one made first."""
@@ -48,6 +50,8 @@ class Candidates:
     def look_further(self) -> None:
         """Move the horizon on."""
         self._horizon += _STRIDE
+        while self._beyond and self._beyond[0][0] <= self._horizon:
+            heapq.heappush(self._heap, heapq.heappop(self._beyond))
         unfinished, self._unfinished = self._unfinished, []
         for new, low in unfinished:
             self._make(new, low)

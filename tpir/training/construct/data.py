@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,47 +87,65 @@ class Data:
             accepts=self._problem.accepts,
             name=self._problem.name,
         )
-        return program_of(header, self._table(batch, features), begun=batch.begun)
+        return program_of(
+            header, self._table(self._cells(batch, features), features), begun=batch.begun
+        )
 
     def _verify(self, batch: Batch, features: tuple[Feature, ...]) -> int | None:
-        codes, size = np.zeros(len(self._at), np.int64), 1
+        cells = self._cells(batch, features)
+        table = self._table(cells, features)
+        wrong = cells.counts.argmax(1)[cells.codes] != self._labels
+        seen = cells.counts.sum(1) > 0
+        if (wrong & seen[cells.codes]).any():
+            return None
+        unseen = np.flatnonzero(~seen[cells.codes])
+        pairs = np.unique(np.stack([cells.codes[unseen], self._labels[unseen]], 1), axis=0)
+        names = self._problem.labels
+        if any(table.label(cells.key(code)) != names[label] for code, label in pairs.tolist()):
+            return None
+        keys = map(cells.key, np.flatnonzero(cells.counts.sum(1) == 1).tolist())
+        return sum(table.guess(key) != table.rows[key] for key in keys)
+
+    def _cells(self, batch: Batch, features: tuple[Feature, ...]) -> _Cells:
+        codes, lows, sizes = np.zeros(len(self._at), np.int64), [], []
         for feature in features:
             values = batch.values(feature).ravel()[self._at].astype(np.int64)
-            low = values.min()
-            n = int(values.max() - low) + 1
-            codes, size = codes * n + (values - low), size * n
-        n_labels = len(self._problem.labels)
-        cells = codes[self._learnt] * n_labels + self._labels[self._learnt]
-        counts = np.bincount(cells, minlength=size * n_labels).reshape(size, n_labels)
-        wrong = counts.argmax(1)[codes] != self._labels
-        seen = counts.sum(1) > 0
-        if (wrong & seen[codes]).any():
-            return None
-        table = self._table(batch, features)
-        unseen = np.flatnonzero(~seen[codes])
-        if any(table.label(key) != label for key, label in self._rows(batch, features, unseen)):
-            return None
-        single = np.flatnonzero(self._learnt & (counts.sum(1) == 1)[codes])
-        return sum(table.guess(key) != label for key, label in self._rows(batch, features, single))
+            lows.append(int(values.min()))
+            sizes.append(int(values.max()) - lows[-1] + 1)
+            codes = codes * sizes[-1] + (values - lows[-1])
+        n_labels, n_cells = len(self._problem.labels), math.prod(sizes)
+        flat = codes[self._learnt] * n_labels + self._labels[self._learnt]
+        counts = np.bincount(flat, minlength=n_cells * n_labels).reshape(n_cells, n_labels)
+        return _Cells(codes, counts, tuple(lows), tuple(sizes))
 
-    def _rows(
-        self, batch: Batch, features: tuple[Feature, ...], which: Indices
-    ) -> Iterator[tuple[tuple[int, ...], str]]:
-        """Values of features and the label at some of the labelled positions."""
-        columns = [batch.values(feature).ravel()[self._at[which]].tolist() for feature in features]
-        labels = self._labels[which].tolist()
-        for label, *key in zip(labels, *columns, strict=True):
-            yield tuple(key), self._problem.labels[label]
-
-    def _table(self, batch: Batch, features: tuple[Feature, ...]) -> LabelTable:
+    def _table(self, cells: _Cells, features: tuple[Feature, ...]) -> LabelTable:
         """The label that each combination of values goes with most often in training."""
-        votes: dict[tuple[int, ...], Counter[str]] = {}
-        for key, label in self._rows(batch, features, np.flatnonzero(self._learnt)):
-            votes.setdefault(key, Counter())[label] += 1
-        rows = {key: max(counts, key=counts.__getitem__) for key, counts in votes.items()}
-        names = self._problem.labels
-        usual = names[int(np.bincount(self._labels[self._learnt]).argmax())]
-        return LabelTable(features, rows, usual, names)
+        names, best = self._problem.labels, cells.counts.argmax(1)
+        seen = np.flatnonzero(cells.counts.sum(1)).tolist()
+        rows = {cells.key(code): names[int(best[code])] for code in seen}
+        return LabelTable(features, rows, names[int(cells.counts.sum(0).argmax())], names)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Combinations of values as whole numbers, the last feature's changing fastest.
+
+    ``codes`` of all labelled positions, and how often each goes with each label in training,
+    ``counts`` [code, label]; ``lows`` and ``sizes`` say what values the features have.
+    """
+
+    codes: Indices
+    counts: Indices
+    lows: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    def key(self, code: int) -> tuple[int, ...]:
+        """The values that a code stands for."""
+        values = []
+        for low, size in zip(reversed(self.lows), reversed(self.sizes), strict=True):
+            code, value = divmod(code, size)
+            values.append(low + value)
+        return tuple(reversed(values))
 
 
 def _arrays(problem: Problem, examples: Examples) -> tuple[Values, Values]:

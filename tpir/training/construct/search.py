@@ -87,8 +87,13 @@ class Search:
 
     def run(self) -> tuple[Feature, ...] | None:
         """The features whose table gives every label; None if the budget ran out before."""
-        for base in (Base.POSITION, Base.TOKEN):
+        bases = (Base.POSITION, Base.TOKEN)
+        for base in bases:
             self._consider(Candidate(0.0, base))
+        # Whatever was made of those meanwhile, they are known first.
+        for base in bases:
+            self._agenda.drop(base)
+            self._take(base)
         for balance in self._balances.all():
             self._balanced.add(balance.feature)
             self._candidates.add(balance)
