@@ -18,6 +18,7 @@ from tpir.passes.dce import Dce
 from tpir.passes.distill import Distill
 from tpir.passes.fold_tables import FoldTables
 from tpir.passes.integer_readout import IntegerReadout
+from tpir.passes.merge_values import MergeValues
 from tpir.passes.reachable import Reachable
 from tpir.passes.readout import ReadoutTerms
 from tpir.passes.relation_rules import RelationRules
@@ -36,6 +37,7 @@ PASSES: dict[str, type[Pass]] = {
         UnusedArguments,
         Selectors,
         FoldTables,
+        MergeValues,
         Reachable,
         ReadoutTerms,
         IntegerReadout,
@@ -95,8 +97,8 @@ class PipelineResult:
 
 
 _CLEAN: tuple[Pass, ...] = (Dce(), Cse(), Constants(), UnusedArguments(), Selectors())
-_O2 = (*_CLEAN, FoldTables(), Reachable(), ReadoutTerms())
-_FOLD = (*_CLEAN, FoldTables(max_size=65_536))  # before tables become what folds no more
+_O2 = (*_CLEAN, FoldTables(), MergeValues(), Reachable(), ReadoutTerms())
+_FOLD = (*_CLEAN, FoldTables(max_size=65_536), MergeValues())  # before tables become formulas
 _O3 = (
     *_FOLD,
     Reachable(exhaustive=400_000),

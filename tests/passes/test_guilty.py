@@ -191,6 +191,12 @@ FAULTS: dict[str, tuple[str, Callable[[object], object], str]] = {
         """table f { "a" -> 0; "b" -> 1; _ -> 2 }  table g { 1 -> "y"; 2 -> "x"; _ -> "z" }
         output = g(f(tokens));""",
     ),
+    "merge-values": (
+        "_truth",
+        lambda right: lambda node, predicate: np.zeros_like(right(node, predicate)),
+        """table f { "a" -> 0; "b" -> 1; _ -> 2 }  table keys { 2 -> "c"; _ -> {} }
+        output = selector_width(select(tokens, f(tokens), keys));""",
+    ),
     "reachable": (
         "reachable_facts",
         forgets_a_row,
