@@ -181,7 +181,7 @@ FAULTS: dict[str, tuple[str, Callable[[object], object], str]] = {
     ),
     "selectors": (
         "selects_itself",
-        lambda right: lambda selector: isinstance(selector.op, Select),
+        lambda right: lambda selector, or_nothing: isinstance(selector.op, Select),
         'table to_b { "c" -> "b"; _ -> {} }  '
         "output = aggregate(closest(select(tokens, tokens, to_b)), tokens);",
     ),
