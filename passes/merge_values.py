@@ -75,8 +75,6 @@ def _merge(program: Program) -> PassResult:
         match op:
             case Map(Table() as table) if node in classes:
                 return _table(rewriting, node, operands, table, classes[node])
-            case Aggregate(default) if default is not None and node in classes:
-                return _default(rewriting, node, operands, default, classes[node])
             case Select(Relation() as relation) if operands[0].type != node.operands[0].type:
                 cut = cut_to_keys(relation, operands[0])
                 why = "asks only for values that are left"
@@ -99,21 +97,6 @@ def _table(
     why = f"no reader tells {', '.join(map(repr, gone))} apart from another value"
     made = replace(array, codes=np.array(kept)[array.codes]).table()
     return rewriting.replace(node, Map(made), operands, why)
-
-
-def _default(
-    rewriting: Rewriting, node: Node, operands: tuple[Node, ...], default: Value, classes: Codes
-) -> Node | None:
-    """The aggregate with a default that is one of the values read, if that is the same."""
-    values = values_of(operands[1].type) or ()
-    if fails(node) or value_key(default) in codes_of(values):
-        return None
-    known = _of((default, *values), node, classes)
-    same = [v for v, k in zip(values, known[1:], strict=True) if k == known[0]]
-    if not same:
-        return None
-    why = f"no reader tells the default {default!r} from {same[0]!r}"
-    return rewriting.replace(node, Aggregate(same[0]), operands, why)
 
 
 # ---- which values readers tell apart
