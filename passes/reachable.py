@@ -121,7 +121,7 @@ class _Rules:
         if places is None or (places.sum(axis=1) > 1).any() or node in self.facts.own:
             return None
         alone = self.rewriting.program.users[selector] == (node,)
-        if not alone or can_fail(node) or not _reads_tokens(selector):
+        if not alone or can_fail(node) or not _could_be_simpler(selector):
             return None
         rows = tuple((int(row.argmax()),) if row[1:].any() else () for row in places)
         relation = Select(Relation(tuple(range(len(rows))), rows))
@@ -233,6 +233,13 @@ def _is_settled(table: Table, reached: Bools, filled: Filled) -> bool:
     held = {value_key(v) for v, r in zip(table.results, reached.flat, strict=True) if r}
     only_held = all(value_key(v) in held for v in table.results)
     return only_held and reading_size_of_op(Map(table)) <= reading_size_of_op(Map(filled.table))
+
+
+def _could_be_simpler(selector: Node) -> bool:
+    """Whether a relation of positions is simpler than a selector: rules of positions stay."""
+    if isinstance(selector.op, Select) and isinstance(selector.op.predicate, Relation):
+        return not all(isinstance(operand.op, Indices) for operand in selector.operands)
+    return _reads_tokens(selector)
 
 
 def _reads_tokens(node: Node) -> bool:
