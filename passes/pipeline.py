@@ -22,6 +22,7 @@ from tpir.passes.merge_values import MergeValues
 from tpir.passes.reachable import Reachable
 from tpir.passes.readout import ReadoutTerms
 from tpir.passes.relation_rules import RelationRules
+from tpir.passes.saturate import Saturate
 from tpir.passes.selectors import Selectors
 from tpir.passes.table_rules import TableRules
 from tpir.passes.thresholds import Thresholds
@@ -51,6 +52,9 @@ PASSES: dict[str, type[Pass]] = {
 
 LOSSY: dict[str, type[Pass]] = {Distill.name: Distill}
 """Passes that change the function, by name: no level runs them."""
+
+OPTIONAL: dict[str, type[Pass]] = {Saturate.name: Saturate}
+"""Passes that keep the meaning and need a package that is an extra, by name: no level runs them."""
 
 ROUNDS = 30
 """A level repeats its passes until nothing changes, at most this often."""
@@ -236,7 +240,7 @@ def parse_pipeline(text: str) -> tuple[Pass, ...]:
 
 
 def _make(name: str, options: str | None) -> Pass:
-    kinds = PASSES | LOSSY
+    kinds = PASSES | LOSSY | OPTIONAL
     kind = kinds.get(name)
     if kind is None:
         raise TpirError(f"there is no pass {name!r}{_suggestion(name, list(kinds))}")

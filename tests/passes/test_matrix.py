@@ -14,13 +14,14 @@ from tests.passes.test_distill_laws import LAWS_OF_LOSSY
 from tests.passes.test_golden import CASES
 from tests.passes.test_guilty import FAULTS
 from tests.passes.test_laws import SHIPPED
+from tests.passes.test_saturate import LAWS_OF_OPTIONAL
 from tests.passes.test_units import units_of
 from tpir.ir.builder import Builder, rebuild
 from tpir.ir.expressions import Argument, Binary, BinaryOp, Literal
 from tpir.ir.ops import Map
 from tpir.ir.program import Node, Program
 from tpir.passes.base import Pass, PassResult
-from tpir.passes.pipeline import LOSSY, PASSES
+from tpir.passes.pipeline import LOSSY, OPTIONAL, PASSES
 from tpir.text import parse
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -28,7 +29,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def laws(name: str) -> bool:
     """Whether random programs test its soundness, that it settles, and that it does not grow."""
-    return name in {each.name for each in SHIPPED} | set(LAWS_OF_LOSSY)
+    return name in {each.name for each in SHIPPED} | set(LAWS_OF_LOSSY) | set(LAWS_OF_OPTIONAL)
 
 
 KINDS: dict[str, Callable[[str], bool]] = {
@@ -42,14 +43,14 @@ KINDS: dict[str, Callable[[str], bool]] = {
 }
 
 
-@pytest.mark.parametrize("name", PASSES | LOSSY)
+@pytest.mark.parametrize("name", PASSES | LOSSY | OPTIONAL)
 def test_every_pass_has_every_kind_of_test(name: str) -> None:
     lacking = [what for what, has in KINDS.items() if not has(name)]
     assert not lacking, f"the pass {name} lacks {'; '.join(lacking)}"
 
 
 def test_nothing_is_left_of_passes_that_are_gone() -> None:
-    known = PASSES | LOSSY
+    known = PASSES | LOSSY | OPTIONAL
     found = {path.stem for folder in ("units", "cases", "golden") for path in _files(folder)}
     assert found | set(FAULTS) <= set(known)
 

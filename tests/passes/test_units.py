@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.passes.laws import assert_laws
-from tpir.passes.pipeline import LOSSY, parse_pipeline
+from tests.passes.test_golden import EGGLOG
+from tpir.passes.pipeline import LOSSY, OPTIONAL, parse_pipeline
 from tpir.text import parse
 
 UNITS = Path(__file__).parent / "units"
@@ -50,10 +52,15 @@ def _unit(name: str, text: str) -> Unit:
     return Unit(name + (found[2] or ""), found[1], before, after if after.strip() else before)
 
 
+def _marked(unit: Unit) -> ParameterSet:
+    optional = unit.each.partition("{")[0] in OPTIONAL
+    return pytest.param(unit, id=str(unit), marks=EGGLOG if optional else ())
+
+
 ALL = [unit for path in sorted(UNITS.glob("*.txt")) for unit in units_of(path.stem)]
 
 
-@pytest.mark.parametrize("unit", ALL, ids=str)
+@pytest.mark.parametrize("unit", [_marked(unit) for unit in ALL])
 def test_law(unit: Unit) -> None:
     before, after = (parse(HEADER + body) for body in (unit.before, unit.after))
     (each,) = parse_pipeline(unit.each.replace("$units", str(UNITS)))
