@@ -10,19 +10,22 @@ import numpy as np
 from tpir.ir.functions import FeatureWeights, NumberWeights, Relation, Table, TableWeights
 from tpir.ir.ops import (
     Aggregate,
+    And,
     Choose,
     Classify,
     ClassifyPooled,
     Indices,
     Map,
+    Not,
     Op,
+    Or,
     Select,
     Tokens,
 )
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, values_of
 from tpir.ir.values import distinct, value_key
-from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, until_stable
+from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, rows_of, until_stable
 from tpir.passes.constants import constant_of, constant_op
 from tpir.passes.dont_cares import Bools, Filled, fill_table, most_common
 from tpir.passes.expressible import constant_is_welcome
@@ -116,12 +119,14 @@ class _Rules:
         return node.operands[0] in self.facts.own and not can_fail(node.operands[0])
 
     def _by_position(self, node: Node, op: Choose) -> Node | None:
-        """A choice that depends on the position alone, as a relation of positions."""
+        """A choice that depends on the position alone, as a relation of positions: no longer."""
         places, selector = self.facts.places.get(node), node.operands[0]
         if places is None or (places.sum(axis=1) > 1).any() or node in self.facts.own:
             return None
         alone = self.rewriting.program.users[selector] == (node,)
         if not alone or can_fail(node) or not _could_be_simpler(selector):
+            return None
+        if _rows_of_selector(selector) < len(places):
             return None
         rows = tuple((int(row.argmax()),) if row[1:].any() else () for row in places)
         relation = Select(Relation(tuple(range(len(rows))), rows))
@@ -240,6 +245,13 @@ def _could_be_simpler(selector: Node) -> bool:
     if isinstance(selector.op, Select) and isinstance(selector.op.predicate, Relation):
         return not all(isinstance(operand.op, Indices) for operand in selector.operands)
     return _reads_tokens(selector)
+
+
+def _rows_of_selector(selector: Node) -> int:
+    """How many rows the relations have that a selector is made of."""
+    if isinstance(selector.op, And | Or | Not):
+        return sum(map(_rows_of_selector, selector.operands))
+    return rows_of(selector.op)
 
 
 def _reads_tokens(node: Node) -> bool:
