@@ -18,9 +18,11 @@ from tpir.passes.dce import Dce
 from tpir.passes.distill import Distill
 from tpir.passes.fold_tables import FoldTables
 from tpir.passes.integer_readout import IntegerReadout
+from tpir.passes.merge_values import MergeValues
 from tpir.passes.reachable import Reachable
 from tpir.passes.readout import ReadoutTerms
 from tpir.passes.relation_rules import RelationRules
+from tpir.passes.saturate import Saturate
 from tpir.passes.selectors import Selectors
 from tpir.passes.table_rules import TableRules
 from tpir.passes.thresholds import Thresholds
@@ -36,6 +38,7 @@ PASSES: dict[str, type[Pass]] = {
         UnusedArguments,
         Selectors,
         FoldTables,
+        MergeValues,
         Reachable,
         ReadoutTerms,
         IntegerReadout,
@@ -49,6 +52,9 @@ PASSES: dict[str, type[Pass]] = {
 
 LOSSY: dict[str, type[Pass]] = {Distill.name: Distill}
 """Passes that change the function, by name: no level runs them."""
+
+OPTIONAL: dict[str, type[Pass]] = {Saturate.name: Saturate}
+"""Passes that keep the meaning and need a package that is an extra, by name: no level runs them."""
 
 ROUNDS = 30
 """A level repeats its passes until nothing changes, at most this often."""
@@ -95,8 +101,8 @@ class PipelineResult:
 
 
 _CLEAN: tuple[Pass, ...] = (Dce(), Cse(), Constants(), UnusedArguments(), Selectors())
-_O2 = (*_CLEAN, FoldTables(), Reachable(), ReadoutTerms())
-_FOLD = (*_CLEAN, FoldTables(max_size=65_536))  # before tables become what folds no more
+_O2 = (*_CLEAN, FoldTables(), MergeValues(), Reachable(), ReadoutTerms())
+_FOLD = (*_CLEAN, FoldTables(max_size=65_536), MergeValues())  # before tables become formulas
 _O3 = (
     *_FOLD,
     Reachable(exhaustive=400_000),
@@ -234,7 +240,7 @@ def parse_pipeline(text: str) -> tuple[Pass, ...]:
 
 
 def _make(name: str, options: str | None) -> Pass:
-    kinds = PASSES | LOSSY
+    kinds = PASSES | LOSSY | OPTIONAL
     kind = kinds.get(name)
     if kind is None:
         raise TpirError(f"there is no pass {name!r}{_suggestion(name, list(kinds))}")

@@ -8,11 +8,24 @@ from typing import ClassVar
 import numpy as np
 
 from tpir.ir.functions import FeatureWeights, NumberWeights, Relation, Table, TableWeights
-from tpir.ir.ops import Aggregate, Classify, ClassifyPooled, Indices, Map, Op, Select, Tokens
+from tpir.ir.ops import (
+    Aggregate,
+    And,
+    Choose,
+    Classify,
+    ClassifyPooled,
+    Indices,
+    Map,
+    Not,
+    Op,
+    Or,
+    Select,
+    Tokens,
+)
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Pooled, Selector, values_of
 from tpir.ir.values import distinct, value_key
-from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, until_stable
+from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, rows_of, until_stable
 from tpir.passes.constants import constant_of, constant_op
 from tpir.passes.dont_cares import Bools, Filled, fill_table, most_common
 from tpir.passes.expressible import constant_is_welcome
@@ -37,7 +50,9 @@ class Reachable(Pass):
     Laws: a row that is never looked up may hold anything; a sequence with one possible value is
     that constant; a query value that can match no key may as well ask for none, and one whose
     choice is always the first position too, for nothing chosen is the first position; a choice that
-    is always the own position copies the value; a label that is never predicted need not be listed.
+    is always the own position copies the value, and one that depends on the position alone is a
+    relation of positions; of at most one key, no order and no scores are needed; a label that is
+    never predicted need not be listed.
 
         a = map(tokens) {"<s>" -> 0; _ -> 1};  b = map(a, tokens) {(0, "x") -> 5; (_, _) -> 7}
             →   b = map() {7}          because a is 0 at "<s>" alone, and that is not "x"
@@ -90,6 +105,8 @@ class _Rules:
                 return self._table(node, table)
             case Select(Relation() as relation):
                 return self._relation(node, operands, relation)
+            case Choose() as op:
+                return self._by_position(node, op) or self._of_one(node, operands, op)
             case Aggregate() if self._reads_itself(node):
                 why = "always reads its own position"
                 return self.rewriting.alias(node, operands[1], why)
@@ -100,6 +117,30 @@ class _Rules:
     def _reads_itself(self, node: Node) -> bool:
         """Whether an aggregate copies its own position through a selector that cannot fail."""
         return node.operands[0] in self.facts.own and not can_fail(node.operands[0])
+
+    def _by_position(self, node: Node, op: Choose) -> Node | None:
+        """A choice that depends on the position alone, as a relation of positions: no longer."""
+        places, selector = self.facts.places.get(node), node.operands[0]
+        if places is None or (places.sum(axis=1) > 1).any() or node in self.facts.own:
+            return None
+        alone = self.rewriting.program.users[selector] == (node,)
+        if not alone or can_fail(node) or not _could_be_simpler(selector):
+            return None
+        if _rows_of_selector(selector) < len(places):
+            return None
+        rows = tuple((int(row.argmax()),) if row[1:].any() else () for row in places)
+        relation = Select(Relation(tuple(range(len(rows))), rows))
+        both = (self.rewriting.indices(), self.rewriting.indices())
+        select = self.rewriting.builder.add(relation, both, name=selector.name)
+        why = "chooses by the position alone"
+        return self.rewriting.replace(node, replace(op, score=None), (select,), why)
+
+    def _of_one(self, node: Node, operands: tuple[Node, ...], op: Choose) -> Node | None:
+        """A choice without scores and offsets, where there is never more than one key."""
+        if node not in self.facts.single or any(map(can_fail, node.operands)):
+            return None
+        why = "never has more than one key to choose from"
+        return self.rewriting.replace(node, Choose(otherwise=op.otherwise), operands[:1], why)
 
     def _constant(self, node: Node) -> Node | None:
         """A constant in the place of a sequence with one possible value."""
@@ -197,6 +238,33 @@ def _is_settled(table: Table, reached: Bools, filled: Filled) -> bool:
     held = {value_key(v) for v, r in zip(table.results, reached.flat, strict=True) if r}
     only_held = all(value_key(v) in held for v in table.results)
     return only_held and reading_size_of_op(Map(table)) <= reading_size_of_op(Map(filled.table))
+
+
+def _could_be_simpler(selector: Node) -> bool:
+    """Whether a relation of positions is simpler than a selector: rules of positions stay."""
+    if isinstance(selector.op, Select) and isinstance(selector.op.predicate, Relation):
+        return not all(isinstance(operand.op, Indices) for operand in selector.operands)
+    return _reads_tokens(selector)
+
+
+def _rows_of_selector(selector: Node) -> int:
+    """How many rows the relations have that a selector is made of."""
+    if isinstance(selector.op, And | Or | Not):
+        return sum(map(_rows_of_selector, selector.operands))
+    return rows_of(selector.op)
+
+
+def _reads_tokens(node: Node) -> bool:
+    """Whether a node depends on more than position and length."""
+    stack, seen = [node], {node}
+    while stack:
+        below = stack.pop()
+        if isinstance(below.op, Tokens):
+            return True
+        fresh = set(below.operands) - seen
+        seen |= fresh
+        stack.extend(fresh)
+    return False
 
 
 def _different_rows(op: Op) -> int:

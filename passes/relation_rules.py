@@ -26,6 +26,7 @@ from tpir.ir.program import Node, Program
 from tpir.ir.types import values_of
 from tpir.ir.values import Value, is_number, value_key
 from tpir.passes.base import Pass, PassResult, for_each, until_stable
+from tpir.passes.expressible import is_indices
 from tpir.passes.failing import can_fail
 from tpir.passes.reading import reading_size
 from tpir.passes.selectors import only_chosen
@@ -181,6 +182,8 @@ def rules_of(node: Node, met: Pairs, *, chosen: bool) -> Iterator[Rule]:
     if chosen:
         cares = met.later | (met.seen & (truth & met.later).any(axis=1, keepdims=True))
     found = False
+    if chosen and is_indices(node.operands[0]) and not (truth & met.later).any():
+        yield Rule(Comparison(BinaryOp.EQUAL), queries=Literal(0))  # says where nothing leads to
     for rule in candidates(relation.queries, keys):
         held = holds(rule, relation.queries, keys)
         if held is not None and not (cares & (held != truth)).any():

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tpir.ir.expressions import apply_binary
+from tpir.ir.expressions import BinaryOp, apply_binary
 from tpir.ir.functions import Relation, ScoreTable
 from tpir.ir.ops import (
     Aggregate,
@@ -16,6 +16,7 @@ from tpir.ir.ops import (
     And,
     Choose,
     Comparison,
+    Map,
     Not,
     Op,
     Or,
@@ -28,6 +29,8 @@ from tpir.passes.base import Pass, PassResult, Rewriting, live_edges, rewrite, u
 from tpir.passes.constants import constant_op, is_empty
 from tpir.passes.expressible import cut_to_keys, is_indices, normal_select
 from tpir.passes.failing import can_fail, fails
+from tpir.semantics.maps import table_kernel
+from tpir.semantics.reachable import is_ranked
 
 _COMPARED = 4096
 
@@ -41,7 +44,7 @@ class Selectors(Pass):
     selector depends on nothing; ``choose`` of nothing is the first position, and the first position
     is always there to be chosen; each position is in its own universe, so choosing position i at i
     copies the value; s and s = s, not not s = s, and so on; only the order of a query's scores
-    counts.
+    counts, and of at most one key neither order nor scores.
 
         s = select(tokens, q, {0 -> "a"; 1 -> "a"})   →   s = select(tokens, indices, {_ -> "a"})
 
@@ -188,6 +191,9 @@ def _choose(
     narrow = (Width.ONE,) if op.otherwise is Otherwise.FIRST else (Width.ONE, Width.AT_MOST_ONE)
     if selector.width in narrow and not any(map(can_fail, operands[1:])):
         return rewriting.alias(node, operands[0], "there is at most one key to choose from")
+    if is_ranked(op) and at_most_one(operands[0]) and not any(map(can_fail, operands[1:])):
+        why = "there is at most one key to choose from"
+        return rewriting.replace(node, Choose(otherwise=op.otherwise), operands[:1], why)
     if op.score is None:
         return None
     new_op, new_operands = _normal_score(rewriting, op, op.score, operands)
@@ -220,14 +226,49 @@ def _aggregate(rewriting: Rewriting, node: Node, operands: tuple[Node, ...]) -> 
     selector = chosen.operands[0]
     if chosen.op.otherwise is Otherwise.FIRST and is_empty(selector) and is_indices(values):
         return rewriting.replace(node, constant_op(0), (), "always reads the first position")
-    if selects_itself(selector):
+    if selects_itself(selector, or_nothing=chosen.op.otherwise is Otherwise.FIRST):
         return rewriting.alias(node, values, "always reads its own position")
     return None
 
 
-def selects_itself(selector: Node) -> bool:
-    """Whether a selector selects exactly the query's own position."""
+def selects_itself(selector: Node, *, or_nothing: bool) -> bool:
+    """Whether a selector selects exactly the query's own position.
+
+    With ``or_nothing``, at the first position it may as well select nothing.
+    """
+    if not all(map(is_indices, selector.operands)):
+        return False
     match selector.op:
-        case Select(Relation(queries, rows)) if all(map(is_indices, selector.operands)):
-            return all(row == (q,) for q, row in zip(queries, rows, strict=True))
+        case Select(Relation(queries, rows)):
+            start = {(), (0,)} if or_nothing else {(0,)}
+            pairs = zip(queries, rows, strict=True)
+            return all(row == (q,) or (q == 0 and row in start) for q, row in pairs)
+        case Select(Comparison(BinaryOp.EQUAL)):
+            return True
     return False
+
+
+def at_most_one(selector: Node) -> bool:
+    """Whether a selector is sure to select at most one key, whatever the input."""
+    match selector.op:
+        case And():
+            return any(map(at_most_one, selector.operands))
+        case Select(Relation() as relation) if _are_distinct(selector.operands[0]):
+            cut = cut_to_keys(relation, selector.operands[0])
+            return all(len(row) <= 1 for row in cut.rows)
+        case Select(Comparison(BinaryOp.EQUAL)):
+            return _are_distinct(selector.operands[0])
+    return selector.type != Selector(Width.MANY)
+
+
+def _are_distinct(keys: Node) -> bool:
+    """Whether a sequence of whole numbers has another one at each position."""
+    if is_indices(keys):
+        return True
+    kernel = table_kernel(keys) if isinstance(keys.op, Map) and keys.operands else None
+    if kernel is None or not all(map(is_indices, keys.operands)):
+        return False
+    if any(type(v) is not int for v in values_of(keys.type) or (None,)):
+        return False
+    positions = kernel.lookup.reshape(kernel.sizes)[(range(kernel.sizes[0]),) * len(kernel.sizes)]
+    return len(np.unique(positions)) == len(positions)

@@ -54,7 +54,7 @@ TOUCH_WEIGHTS = frozenset(
 # but of a library that is slow to load and that only some callers need, or that is an extra.
 MAY_IMPORT_LATE = ("", "api", "cli", "__main__")
 SLOW_TO_LOAD = ("networkx", "automata")
-EXTRAS = ("transformer_lens", "onnx", "z3", "bitwuzla")
+EXTRAS = ("transformer_lens", "onnx", "z3", "bitwuzla", "egglog")
 # Loads whatever a path holds, so only some of its callers need a model.
 LOADS_ANYTHING = "tpir.equiv.artefact"
 

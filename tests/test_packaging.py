@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("lens", "onnx", "smt")
+EXTRAS = ("lens", "onnx", "saturate", "smt")
 """Extras that parts of the package import; the others are for developing it."""
 
 # Both archives are built once: all tests that read them belong on one worker.

@@ -30,12 +30,13 @@ ACCEPTS = '"<s>" ("a" | "b"){1,3} "</s>"'
 
 
 def assert_covers(may: Facts, does: Facts) -> None:
-    for kind in ("values", "rows", "matched", "elsewhere"):
+    for kind in ("values", "rows", "matched", "elsewhere", "places"):
         for node, possible in getattr(may, kind).items():
             seen = getattr(does, kind).get(node)
             if seen is not None:
                 assert not (seen & ~possible).any(), (kind, node, seen, possible)
     assert may.own <= does.own
+    assert may.single <= does.single
 
 
 @settings(max_examples=PROGRAMS)

@@ -28,7 +28,7 @@ MAX_ROWS = 2**20
 
 def observed_facts(program: Program, space: InputSpace) -> Facts:
     """What happens on the inputs of ``space``: all are run, in batches of bounded memory."""
-    facts = Facts(own={node for node in program.live if isinstance(node.op, Choose)})
+    facts = Facts.before(program)
     interpreter = Interpreter(program)
     longest = max(space.lengths())
     for length, tokens in space.batches(max(1, CELLS // longest**2)):
@@ -95,14 +95,18 @@ def _observe_rows(
 def _observe_choice(
     facts: Facts, node: Node, states: dict[Node, State], shape: tuple[int, int]
 ) -> None:
-    state = states[node]
+    state, selector = states[node], node.operands[0]
+    if node in facts.single and (dense(states[selector]).sum(axis=1) > 1).any():
+        facts.single.discard(node)
     if not isinstance(state, HardSelection):
         facts.own.discard(node)
         return
     position = np.broadcast_to(state.position, shape)
-    if (position != np.arange(shape[0])[:, None]).any():
+    queries = np.arange(shape[0])[:, None]
+    if (position != queries).any():
         facts.own.discard(node)
-    selector = node.operands[0]
+    if node in facts.places:
+        facts.places[node][np.broadcast_to(queries, shape), position] = True
     if isinstance(selector.op, Select) and isinstance(selector.op.predicate, Relation):
         codes = _codes(states[selector.operands[1]])
         size = size_of(selector.operands[1].type) or 0

@@ -134,6 +134,11 @@ class Matches:
         others = exists(self.may[:, None, :] & self.around.others, 2)
         return exists(self.asked & (others[:, :, None] | self.may_self), 1, 2)
 
+    def several(self) -> bool:
+        """Whether a query may select more than one key."""
+        others = self.may.astype(np.int64) @ self.around.others.T.astype(np.int64)
+        return bool((self.asked & (others[:, :, None] + self.may_self > 1)).any())
+
     def widths(self, type_: Type) -> Bools:
         """The cells of the number of selected keys."""
         others = self.around.others.astype(np.int64)
@@ -235,6 +240,12 @@ class Chosen:
         blocked = np.empty_like(before)
         np.put_along_axis(blocked, np.broadcast_to(best_first[None], before.shape), before, axis=2)
         return blocked
+
+    def places(self) -> Bools:
+        """[i, j]: whether the query i may choose position j, the first where there is none."""
+        found = exists(self.other, 0, 2) | np.diag(exists(self.own, 0, 2))
+        found[:, 0] |= exists(self.none, 0, 2)
+        return found
 
     def elsewhere(self) -> Bools:
         """[q]: whether a query of this value may choose a position other than the first."""

@@ -27,6 +27,7 @@ from tpir.ir.ops import (
     Choose,
     Indices,
     Map,
+    Otherwise,
     Select,
     SelectorWidth,
     Tokens,
@@ -57,6 +58,9 @@ class Facts:
     axis for each operand. ``matched``: for a selector by relation, which query values can select
     something. ``elsewhere``: for a choice from such a selector, which query values can choose a
     position other than the first. ``own``: the choices that always choose the query's own position.
+    ``single``: those choices by scores or offsets that never have more than one key to choose from.
+    ``places``: for a choice that falls back on the first position, which positions each position
+    can choose, [query, key].
     """
 
     values: dict[Node, Bools] = field(default_factory=dict)
@@ -64,6 +68,26 @@ class Facts:
     matched: dict[Node, Bools] = field(default_factory=dict)
     elsewhere: dict[Node, Bools] = field(default_factory=dict)
     own: set[Node] = field(default_factory=set)
+    single: set[Node] = field(default_factory=set)
+    places: dict[Node, Bools] = field(default_factory=dict)
+
+    @classmethod
+    def before(cls, program: Program) -> Facts:
+        """What holds of choices as long as no input has been looked at."""
+        facts, square = cls(), (program.context, program.context)
+        for node in program.live:
+            if isinstance(node.op, Choose):
+                facts.own.add(node)
+                if is_ranked(node.op):
+                    facts.single.add(node)
+                if node.op.otherwise is Otherwise.FIRST:
+                    facts.places[node] = np.zeros(square, dtype=np.bool_)
+        return facts
+
+
+def is_ranked(op: Choose) -> bool:
+    """Whether a choice has scores, or a list of offsets."""
+    return op.score is not None or isinstance(op.order, tuple)
 
 
 def add_fact(facts: dict[Node, Bools], node: Node, seen: Bools) -> None:
@@ -73,7 +97,7 @@ def add_fact(facts: dict[Node, Bools], node: Node, seen: Bools) -> None:
 
 def reachable_facts(program: Program, space: InputSpace) -> Facts:
     """What can happen on the inputs of ``space``: never less than what does happen."""
-    facts = Facts(own={node for node in program.live if isinstance(node.op, Choose)})
+    facts = Facts.before(program)
     tracked = {node: _tracked_size(node) for node in program.live}
     widest = max((size for size in tracked.values() if size is not None), default=1)
     by_token = len(program.vocabulary) * widest * program.context**2 <= MAX_CELLS
@@ -208,6 +232,11 @@ class _OneLength:
                     add_fact(self.facts.elsewhere, node, chosen.elsewhere())
                 if not chosen.is_own():
                     self.facts.own.discard(node)
+                if node in self.facts.single and chosen.matches.several():
+                    self.facts.single.discard(node)
+                if node in self.facts.places:
+                    length = len(self.present)
+                    self.facts.places[node][:length, :length] |= chosen.places()
 
     def _map(self, node: Node) -> Bools | None:
         """The results of the rows that can occur; notes the rows."""
