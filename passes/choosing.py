@@ -51,7 +51,8 @@ def chosen_anew(program: Program, scores: Scores, rows: Sequence[Row]) -> Progra
     while True:
         part = scores if step == 1 else Scores(program, rows[::step])
         data = everything if step == 1 else Labelled(part, labels)
-        fit = _Choice(data, candidates(heads, data), _wanted(program, part, scores)).run(start)
+        wanted = min(len(data.gold), _wanted(program, part, scores))
+        fit = _Choice(data, candidates(heads, data), wanted).run(start)
         if fit is None:
             return None
         whole = Fit.of(everything, [everything.like(f) for f in fit.features])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.passes.test_distill import first_letter, noisy
 from tpir.ir.ops import Classify
 from tpir.ir.program import Program
+from tpir.passes import choosing
 from tpir.passes.choosing import chosen_anew
 from tpir.passes.edits import Edit, edited
 from tpir.passes.features import Feature, Fit, Labelled, _keys, cost, gain, readout, total_cost
@@ -31,6 +33,21 @@ answer = classify {
     bias [0.0, 0.03125, 0.0];
     n: [1.0, 0.0, -1.5];
     m: [0.5, 0.0, 1.5];
+};
+output answer;
+"""
+
+NOISELESS = """
+program first;
+context 5;
+vocabulary {"<s>", "a", "b"};
+labels {"a", "b"};
+accepts "<s>" ("a" | "b"){1,4};
+table one_keys { _ -> 1 }
+first = aggregate(closest(select(indices, indices, one_keys)), tokens);
+answer = classify {
+    bias [0.0, 0.03125];
+    first: { "a" -> [3.0, 0.0]; _ -> [0.0, 2.0]; };
 };
 output answer;
 """
@@ -119,6 +136,20 @@ def test_sorting_is_found_to_be_counting() -> None:
     assert made is not None
     assert scores.right(made) == scores.total
     assert {f.name for f in made.outputs["answer"].operands} == {"indices", "count", "count_2"}
+
+
+def test_labels_that_are_never_given_do_not_stand_in_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen on a part of the data, where a few more are to be right than all that can be."""
+    monkeypatch.setattr(choosing, "_POSITIONS", 10)
+    program = parse(NOISELESS)
+    rows = first_letter(program)
+    spoilt = [Row(row.tokens, (None, "never", *row.labels[2:])) for row in rows]
+    scores = Scores(program, spoilt)
+    scores.least = scores.right(program)
+    assert scores.least < scores.total
+    assert chosen_anew(program, scores, spoilt) is not None
 
 
 def test_a_feature_of_a_part_of_the_data_is_one_of_all() -> None:
