@@ -167,9 +167,13 @@ def gain(feature: Feature, rest: Floats, variance: Floats) -> float:
 
 def cost(feature: Feature, known: Set[Node], labels: int) -> int:
     """About how many characters more there are to read with a feature, some nodes being known."""
-    fresh = (node for node in cone([feature.node]) if node.operands and node not in known)
-    nodes = sum(map(reading_size_of_node, fresh))
-    return nodes + 16 + feature.rows * (6 + 4 * labels)
+    fresh = cone([feature.node]) - known
+    return length(fresh) + 16 + feature.rows * (6 + 4 * labels)
+
+
+def length(nodes: Iterable[Node]) -> int:
+    """About how many characters some nodes print as; constants stand where they are read."""
+    return sum(reading_size_of_node(node) for node in nodes if node.operands)
 
 
 def total_cost(features: Sequence[Feature], labels: int) -> int:

@@ -27,8 +27,7 @@ from tpir.ir.program import Node, Program, cone
 from tpir.ir.types import Bool, Selector, Type, is_integral, values_of
 from tpir.ir.values import Value
 from tpir.passes.failing import fails
-from tpir.passes.features import Feature, Labelled
-from tpir.passes.reading import reading_size_of_node
+from tpir.passes.features import Feature, Labelled, length
 from tpir.passes.relation_rules import OPERATORS
 
 _MOST_CONSTANTS = 20
@@ -193,7 +192,7 @@ def candidates(heads: SimpleHeads, data: Labelled) -> list[Feature]:
 
 
 def _shortest_first(nodes: Iterable[Node]) -> list[Node]:
-    sizes = {node: sum(map(reading_size_of_node, cone([node]))) for node in nodes}
+    sizes = {node: length(cone([node])) for node in nodes}
     return sorted(sizes, key=sizes.__getitem__)
 
 
