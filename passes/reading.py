@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from tpir.ir.expressions import Expression
 from tpir.ir.functions import NumberWeights, Relation, ReluFunction, ScoreTable, Table
 from tpir.ir.ops import Choose, Classify, ClassifyPooled, Map, Op, Select
-from tpir.ir.program import Program
+from tpir.ir.program import Node, Program
 from tpir.text.numbers import Numbers
 from tpir.text.print_expression import print_expression
 from tpir.text.tables import feature_items, relation_items, score_items, table_items
@@ -22,10 +22,12 @@ def reading_size(program: Program) -> int:
 
     A sum over nodes, so that a change in one node is a change in one term.
     """
-    return sum(
-        reading_size_of_op(node.op) + _PER_NODE + _PER_OPERAND * len(node.operands)
-        for node in program.live
-    )
+    return sum(map(reading_size_of_node, program.live))
+
+
+def reading_size_of_node(node: Node) -> int:
+    """About how many characters a node prints as."""
+    return reading_size_of_op(node.op) + _PER_NODE + _PER_OPERAND * len(node.operands)
 
 
 def reading_size_of_op(op: Op) -> int:

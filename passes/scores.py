@@ -91,6 +91,14 @@ class Scores:
             for group in self.groups
         )
 
+    def alike(self, program: Program, other: Program) -> int:
+        """How many of the labelled places get the same label from both."""
+        name, count = next(iter(self.original.outputs)), 0
+        for group in self.groups:
+            found = (labels(p, self.original, group.machine)[name] for p in (program, other))
+            count += int((np.equal(*found) & (group.gold != NONE)).sum())
+        return count
+
     def agrees(self, program: Program) -> bool:
         """Whether a program gets at least ``least`` labels right."""
         missing = self.total - self.least

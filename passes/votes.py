@@ -143,6 +143,51 @@ def _spread(wrong: Ints) -> Iterator[int]:
     yield from wrong[:: max(1, len(wrong) // 16)][:16].tolist()
 
 
+def improved(votes: Votes, cells: Cells, weight: Floats) -> Votes:
+    """Whole weights with one more or less where that gets more right, each cell counted ``weight``.
+
+    One weight after another, until none of them helps.
+    """
+    tables, bias = [t.copy() for t in votes.tables], votes.bias.copy()
+    total = votes.logits(cells)
+    changed, rounds = True, _MOST_ROUNDS
+    while changed and rounds:
+        changed, rounds = False, rounds - 1
+        for label in range(len(bias)):
+            margin, worth = _margin(total, label, cells, weight)
+            right = float(worth @ (margin > 0))
+            for vector, added in _single_weights(tables, bias, cells):
+                for step in (1, -1):
+                    now = float(worth @ (margin + step * added > 0))
+                    if now > right:
+                        right, changed = now, True
+                        vector[label] += step
+                        margin = margin + step * added
+            total[label] = Votes(tuple(tables), bias).logits(cells)[label]
+    return Votes(tuple(tables), bias)
+
+
+def _margin(total: Floats, label: int, cells: Cells, weight: Floats) -> tuple[Floats, Floats]:
+    """By how much a label leads, cell by cell, and what it is worth if it leads."""
+    others = total.copy()
+    others[label] = -np.inf
+    best = others.argmax(axis=0)
+    lead = total[label] - others[best, np.arange(cells.count)]
+    worth = weight * (cells.label == label) - weight * (cells.label == best)
+    return lead + 0.5 * (label < best), worth  # whole numbers: ties go to the first label
+
+
+def _single_weights(
+    tables: Sequence[Floats], bias: Floats, cells: Cells
+) -> Iterator[tuple[Floats, Floats]]:
+    """Each row of weights, and what one more of it adds to the cells."""
+    yield bias, np.ones(cells.count)
+    for k, table in enumerate(tables):
+        for row, vector in enumerate(table):
+            is_row = cells.index[k] == row
+            yield vector, (is_row if cells.is_table[k] else cells.index[k]).astype(np.float64)
+
+
 def small_votes(votes: Votes, cells: Cells) -> Votes | None:
     """Whole weights that are right on all cells, of about the smallest scale; None if none is."""
     votes = votes.centred()
@@ -256,7 +301,7 @@ def settled(votes: Votes, cells: Cells) -> Votes:
         else:
             table = table - np.sort(table[0])[table.shape[1] // 2]
         tables.append(table)
-    return Votes(tuple(tables), bias - bias.min())
+    return Votes(tuple(t + 0.0 for t in tables), bias - bias.min() + 0.0)  # no -0.0
 
 
 def weights_of(votes: Votes, op: Classify) -> Classify:
