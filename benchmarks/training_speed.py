@@ -76,7 +76,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="a checkout of the public reference code")
     parser.add_argument("--python", default=sys.executable, help="what runs the reference")
     parser.add_argument("--threads", type=int, default=1, help="for either side")
-    parser.add_argument("--compile", action="store_true", help="our innermost loops")
+    parser.add_argument("--engine", default="auto", help="what takes our steps: c or torch")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=3, help="of a turn")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -110,7 +110,7 @@ def start(
     sizes: Sizes, seeds: int, reference: Path | None, options: argparse.Namespace
 ) -> subprocess.Popen[str]:
     what = dataclasses.asdict(sizes) | {"seeds": seeds, "steps": options.steps}
-    what |= {"reference": str(reference), "threads": options.threads, "compile": options.compile}
+    what |= {"reference": str(reference), "threads": options.threads, "engine": options.engine}
     python = sys.executable if seeds else options.python
     environment = os.environ | dict.fromkeys(THREADS, str(options.threads))
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -170,14 +170,16 @@ def our_turns(what: dict[str, object]) -> Iterator[Callable[[], object]]:
         steps=10**6,
         epoch_steps=what["steps"],
         evenness=0.0,
-        compile=what["compile"],
+        engine=what["engine"],
         **sizes,
     )
     problem = problem_of_task("sort", as_reference=True)
     with gradient_environment():
-        torch.set_num_threads(int(str(what["threads"])))
+        threads = int(str(what["threads"]))
+        torch.set_num_threads(threads)
         data = Data.of(problem, problem.splits.train, torch.device("cpu"))
-        trainer = Trainer(settings.model_config(problem), settings, data, range(settings.seeds))
+        config = settings.model_config(problem)
+        trainer = Trainer(config, settings, data, range(settings.seeds), threads=threads)
         yield lambda: trainer.run_epoch(0)
 
 
