@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -36,7 +37,15 @@ def _library() -> ctypes.CDLL:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "step.so"
         for threads in (["-fopenmp"], []):  # some compilers have no OpenMP: then one thread
-            command = [compiler, *_FLAGS, *threads, "-o", str(path), str(_SOURCE), "-lm"]
+            command = [
+                *shlex.split(compiler),
+                *_FLAGS,
+                *threads,
+                "-o",
+                str(path),
+                str(_SOURCE),
+                "-lm",
+            ]
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True)
                 return ctypes.CDLL(str(path))
