@@ -60,7 +60,7 @@ class GradientSettings(SettingsText):
     tau_end: float = 0.1
     noise: float = 0.5
     readout_share: float = 0.08
-    evenness: float = 0.5
+    evenness: float = 1.0
     halvings: tuple[float, ...] = (0.5, 0.75)
     target_accuracy: float | None = 1.0
     predicates: Predicates = "one"
