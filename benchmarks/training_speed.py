@@ -4,7 +4,8 @@ The same task (sort, vocabulary 8, length 8), sizes and batch; seconds per step 
 and 16 seeds at once, and of the reference, which trains one. All sides take turns, each in a
 process of its own, so that a busy machine slows them alike; the median over turns is shown. The
 reference's steps are those of its ``run_training`` without its data loader, which is slower still;
-ours are whole steps of ``tpir train``, drawing the batch included.
+ours are whole steps of ``tpir train``, drawing the batch included. With ``--processor-time`` what
+counts is the time that the processes had, not what they waited for it.
 
 The reference code (princeton-nlp/TransformerPrograms) is not part of this project and this script
 holds none of it: ``--reference PATH`` names a checkout. It needs the packages torch, numpy and
@@ -76,7 +77,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="a checkout of the public reference code")
     parser.add_argument("--python", default=sys.executable, help="what runs the reference")
     parser.add_argument("--threads", type=int, default=1, help="for either side")
-    parser.add_argument("--compile", action="store_true", help="our innermost loops")
+    parser.add_argument("--engine", default="auto", help="what takes our steps: c or torch")
+    parser.add_argument(
+        "--processor-time", action="store_true", help="not of the clock: for a busy machine"
+    )
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=3, help="of a turn")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -110,7 +114,8 @@ def start(
     sizes: Sizes, seeds: int, reference: Path | None, options: argparse.Namespace
 ) -> subprocess.Popen[str]:
     what = dataclasses.asdict(sizes) | {"seeds": seeds, "steps": options.steps}
-    what |= {"reference": str(reference), "threads": options.threads, "compile": options.compile}
+    what |= {"reference": str(reference), "threads": options.threads, "engine": options.engine}
+    what |= {"processor_time": options.processor_time}
     python = sys.executable if seeds else options.python
     environment = os.environ | dict.fromkeys(THREADS, str(options.threads))
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -148,10 +153,11 @@ def work(options: argparse.Namespace) -> None:
     what = json.loads(options.worker)
     turns = reference_turns(what) if not what["seeds"] else our_turns(what)
     take = next(turns)
+    clock = time.process_time if what["processor_time"] else time.perf_counter
     for _ in sys.stdin:
-        before = time.perf_counter()
+        before = clock()
         take()
-        print(time.perf_counter() - before, flush=True)
+        print(clock() - before, flush=True)
 
 
 def our_turns(what: dict[str, object]) -> Iterator[Callable[[], object]]:
@@ -170,14 +176,16 @@ def our_turns(what: dict[str, object]) -> Iterator[Callable[[], object]]:
         steps=10**6,
         epoch_steps=what["steps"],
         evenness=0.0,
-        compile=what["compile"],
+        engine=what["engine"],
         **sizes,
     )
     problem = problem_of_task("sort", as_reference=True)
     with gradient_environment():
-        torch.set_num_threads(int(str(what["threads"])))
+        threads = int(str(what["threads"]))
+        torch.set_num_threads(threads)
         data = Data.of(problem, problem.splits.train, torch.device("cpu"))
-        trainer = Trainer(settings.model_config(problem), settings, data, range(settings.seeds))
+        config = settings.model_config(problem)
+        trainer = Trainer(config, settings, data, range(settings.seeds), threads=threads)
         yield lambda: trainer.run_epoch(0)
 
 

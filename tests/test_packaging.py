@@ -75,7 +75,7 @@ def package_files(tracked: list[str]) -> set[str]:
     files = set()
     for name in tracked:
         top = name.partition("/")[0]
-        if top in ("tpir", *linked) and name.endswith((".py", ".lark", ".rasp", ".typed")):
+        if top in ("tpir", *linked) and name.endswith((".py", ".c", ".lark", ".rasp", ".typed")):
             files.add(name.replace(top, linked.get(top, top), 1))
     return files
 

@@ -108,9 +108,12 @@ def test_equal_settings_give_equal_weights(problem: Problem) -> None:
     assert bits(other) != bits(first)
 
 
+@pytest.mark.parametrize("engine", ["auto", "torch"])
 @pytest.mark.parametrize("predicates", ["one", "set"])
-def test_a_seed_comes_to_the_same_in_any_company(problem: Problem, predicates: str) -> None:
-    settings = dataclasses.replace(TINY, seeds=4, predicates=predicates)
+def test_a_seed_comes_to_the_same_in_any_company(
+    problem: Problem, predicates: str, engine: str
+) -> None:
+    settings = dataclasses.replace(TINY, seeds=4, predicates=predicates, engine=engine)
     together = train_seeds(problem, settings)
     alone = train_seeds(problem, dataclasses.replace(settings, seed=2, seeds=1))
     assert of_seed(together, 2) == list(alone.history)

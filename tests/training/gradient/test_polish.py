@@ -111,7 +111,7 @@ def test_what_makes_validation_worse_is_not_taken(problem: Problem, right: Check
 
 
 def test_a_run_polishes_its_best_seed() -> None:
-    hist = problem_of_task("hist", vocab_size=5, max_length=5, dataset_size=100)
+    hist = problem_of_task("hist", vocab_size=6, max_length=6, dataset_size=300)
     seen: list[PolishProgress] = []
     plain = train_seeds(hist, TINY)
     settings = dataclasses.replace(TINY, polish=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.training.gradient.test_export import VARIANTS, random_inputs, variant
 from tpir.models.attention import nearest_bias
-from tpir.training.gradient import kernels, tables
+from tpir.training.gradient import attention, tables
 from tpir.training.gradient.attention import Nearness, closest, contract
 from tpir.training.gradient.discrete import DiscreteForward
 from tpir.training.gradient.layout import Layout
@@ -80,7 +80,7 @@ def test_gradients_by_hand_are_those_of_differences(
     monkeypatch: pytest.MonkeyPatch, small_blocks: bool
 ) -> None:
     if small_blocks:
-        for module in (kernels, tables):
+        for module in (attention, tables):
             monkeypatch.setattr(
                 module, "blocks", lambda n, size: [slice(i, i + 1) for i in range(n)]
             )

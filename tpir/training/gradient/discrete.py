@@ -143,6 +143,20 @@ class DiscreteForward:
         return max(16, _CHUNK // (self.seeds * max(self.layout.heads, 1) * length * length))
 
 
+def certain(layout: Layout, logits: Tensor) -> Tensor:
+    """The choices that ``logits`` [seed, size] make as soft ones that are certain, joined."""
+    parts = layout.split(logits.detach())
+    found = {}
+    for group in layout.groups:
+        part, axis = parts[group.name], group.axis + 1
+        if group.name == "predicates" and layout.config.predicates == "set":
+            found[group.name] = (part > 0).float()
+        else:
+            chosen = first_argmax(part, axis).unsqueeze(axis)
+            found[group.name] = torch.zeros_like(part).scatter_(axis, chosen, 1.0)
+    return layout.joined(found)
+
+
 def _read(variables: Tensor, chosen: Tensor) -> Tensor:
     """Of variables [seed, variable, place] those ``chosen`` [seed, reader]."""
     return variables.gather(1, chosen.unsqueeze(-1).expand(-1, -1, variables.shape[2]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -83,6 +83,10 @@ class Layout:
             group.name: part.view(len(flat), *group.shape)
             for group, part in zip(self.groups, parts, strict=True)
         }
+
+    def joined(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """What ``split`` made parts of, without what it has beyond the groups."""
+        return torch.cat([parts[group.name].flatten(1) for group in self.groups], 1)
 
     def filled(self, default: float, **values: float) -> Tensor:
         """A vector [size] with one number for each group: ``values`` by name, else ``default``."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from tpir.errors import TpirError
 from tpir.files import write_atomic
@@ -22,7 +21,7 @@ from tpir.models.predict import predict
 from tpir.training.evaluate import Accuracy, accuracy_by_length
 from tpir.training.examples import Examples
 from tpir.training.gradient.data import Data, fingerprint
-from tpir.training.gradient.discrete import DiscreteForward, mean_accuracies
+from tpir.training.gradient.discrete import mean_accuracies
 from tpir.training.gradient.environment import gradient_environment
 from tpir.training.gradient.export import export
 from tpir.training.gradient.layout import Layout
@@ -130,11 +129,11 @@ def train_seeds(
             (folder / START_FILE).unlink(missing_ok=True)
             if start is not None:
                 save_checkpoint(folder / START_FILE, start, force=True)
-    with gradient_environment():
+    with gradient_environment() as threads:
         state = (
             _stored(folder, settings, run.fingerprint) if resume and folder is not None else None
         )
-        trainer = run.trainer(state)
+        trainer = run.trainer(state, threads)
         while state is None or not run.finished(state):
             state = run.next_epoch(trainer, state)
             if folder is not None:
@@ -156,6 +155,8 @@ class _Run:
     ) -> None:
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise TpirError("device is cuda, but torch finds no GPU here")
+        if settings.device == "cuda" and settings.engine == "c":
+            raise TpirError("engine c is for the CPU; leave it out, or use engine=torch")
         self.problem, self.settings = problem, settings
         self.config = settings.model_config(problem)
         self.fingerprint = fingerprint(problem)
@@ -174,11 +175,11 @@ class _Run:
         elif settings.freeze:
             raise TpirError("freeze keeps what a run starts from; it goes with --init")
 
-    def trainer(self, state: GradientState | None) -> Trainer:
+    def trainer(self, state: GradientState | None, threads: int) -> Trainer:
         """A new trainer, or one that goes on from ``state``."""
         first = self.settings.seed
         seeds = tuple(range(first, first + self.settings.seeds)) if state is None else state.seeds
-        trainer = Trainer(self.config, self.settings, self.train, seeds, self.planted)
+        trainer = Trainer(self.config, self.settings, self.train, seeds, self.planted, threads)
         if state is not None:
             trainer.restore(state.trainer)
         return trainer
@@ -190,8 +191,7 @@ class _Run:
         """Train and judge all seeds for an epoch, then drop weak ones where it is time to."""
         epoch = 1 if state is None else state.epoch + 1
         losses = trainer.run_epoch(epoch - 1).tolist()
-        forward = DiscreteForward(trainer.layout, trainer.logits)
-        accuracies = _accuracies(forward, trainer.readout, self.validation)
+        accuracies = _accuracies(trainer, self.validation)
         tau = temperature(
             self.settings, min(epoch * self.settings.epoch_steps, self.settings.steps)
         )
@@ -205,7 +205,7 @@ class _Run:
                 weights = trainer.logits[place], trainer.readout[place]
                 best[record.seed] = Best(record, *(part.detach().cpu().clone() for part in weights))
         history = () if state is None else state.history
-        reached = self._reaches_target(trainer, forward, accuracies)
+        reached = self._reaches_target(trainer, accuracies)
         for _ in range(halves_after(self.settings, epoch)):
             _keep_better_half(trainer, records)
         return GradientState(
@@ -218,13 +218,11 @@ class _Run:
             reached_target=reached,
         )
 
-    def _reaches_target(
-        self, trainer: Trainer, forward: DiscreteForward, accuracies: list[float]
-    ) -> bool:
+    def _reaches_target(self, trainer: Trainer, accuracies: list[float]) -> bool:
         target = self.settings.target_accuracy
         if target is None or max(accuracies) < target:
             return False
-        trained = _accuracies(forward, trainer.readout, self.train)
+        trained = _accuracies(trainer, self.train)
         return any(min(pair) >= target for pair in zip(accuracies, trained, strict=True))
 
     def result(
@@ -261,9 +259,8 @@ class _Run:
         return SeedResult(record.seed, epochs, record.epoch, record.accuracy, checkpoint)
 
 
-def _accuracies(forward: DiscreteForward, readout: Tensor, data: Data) -> list[float]:
-    predicted = forward.predict(readout.detach(), data.tokens)
-    return [float(share) for share in mean_accuracies(predicted, data)]
+def _accuracies(trainer: Trainer, data: Data) -> list[float]:
+    return [float(share) for share in mean_accuracies(trainer.predict(data.tokens), data)]
 
 
 def _keep_better_half(trainer: Trainer, records: list[SeedRecord]) -> None:

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from tpir.models.config import TransformerProgramConfig
 from tpir.training.gradient.attention import Nearness, closest, contract
-from tpir.training.gradient.kernels import PLAIN, Kernels
 from tpir.training.gradient.layout import Layout, whole
 from tpir.training.gradient.stream import Stream
 from tpir.training.gradient.tables import look_up
@@ -82,9 +81,8 @@ def _permitted(config: TransformerProgramConfig, tokens: Tensor) -> Tensor | Non
 class RelaxedForward:
     """The forward pass of models of some sizes; it holds no weights."""
 
-    def __init__(self, layout: Layout, device: torch.device, kernels: Kernels = PLAIN) -> None:
+    def __init__(self, layout: Layout, device: torch.device) -> None:
         self.layout, self.config, self.device = layout, layout.config, device
-        self.kernels = kernels
         self.counts = torch.arange(self.config.d_var, device=device).float().unsqueeze(-1)
         self._nearness: dict[int, Nearness] = {}
         self._streams: dict[tuple[int, int], Stream] = {}
@@ -143,25 +141,25 @@ class _Run:
             return
         read = self.stream.read(self.soft[f"reads.{layer}"])
         keys, queries, values = torch.split(read, [heads, heads, n_cat], dim=1)
-        d_var, kernels = self.config.d_var, self.model.kernels
+        d_var = self.config.d_var
         relation = self.predicates[layer].reshape(-1, d_var, d_var)
         wanted = torch.bmm(relation, queries.reshape(len(relation), d_var, self.places))
-        matches = contract(self._by_position(wanted), self._by_position(keys), kernels)
+        matches = contract(self._by_position(wanted), self._by_position(keys))
         if self.batch.permitted is not None:
             matches = matches * self.batch.permitted
         copying, counting = torch.split(matches, [n_cat, heads - n_cat], dim=1)
         if n_cat:
-            weights = closest(copying, self.model.nearness(self.batch.length), kernels)
+            weights = closest(copying, self.model.nearness(self.batch.length))
             # The copied value, [value, query], is a sum over keys.
             read_values = self._by_position(values).transpose(2, 3)
-            self.stream.append(contract(read_values, weights.transpose(2, 3), kernels).flatten(2))
+            self.stream.append(contract(read_values, weights.transpose(2, 3)).flatten(2))
         if self.config.n_heads_num:
             self._sum(layer, counting)
 
     def _sum(self, layer: int, matches: Tensor) -> None:
         summed = torch.bmm(self.soft[f"sums.{layer}"], self.numbers)
         each = summed.view(self.seeds, -1, self.batch.length, 1, self.batch.size)
-        sums = contract(each, matches.transpose(2, 3), self.model.kernels)
+        sums = contract(each, matches.transpose(2, 3))
         self.numbers = torch.cat([self.numbers, sums.flatten(2)], 1)
 
     def look_up(self, layer: int) -> None:
@@ -175,7 +173,7 @@ class _Run:
         if not inputs:
             return
         each = torch.cat(inputs, 1).view(-1, self.config.mlp_inputs, self.config.d_var, self.places)
-        found = look_up(each, self.tables[layer].flatten(0, 1), self.model.kernels)
+        found = look_up(each, self.tables[layer].flatten(0, 1))
         self.stream.append(found.view(self.seeds, self.model.layout.mlps, -1))
 
     def _as_categories(self, numbers: Tensor) -> Tensor:

@@ -11,9 +11,11 @@ from tpir.training.problem import Problem
 from tpir.training.settings_text import SettingsText
 
 Device = Literal["cpu", "cuda"]
+Engine = Literal["auto", "c", "torch"]
 
 _AT_LEAST_ONE = ("seeds", "steps", "epoch_steps", "batch_size", "n_layers", "mlp_inputs")
 _NOT_NEGATIVE = ("n_heads_cat", "n_heads_num", "n_cat_mlps", "n_num_mlps")
+_OPTIONS = {"predicates": Predicates, "device": Device, "engine": Engine}
 _POSITIVE = ("learning_rate", "readout_rate", "tau_init", "tau_end")
 
 
@@ -35,12 +37,12 @@ class GradientSettings(SettingsText):
 
     After each share of the steps in ``halvings`` the better half of the seeds goes on. Training
     stops once a seed's discretised model is right on ``target_accuracy`` of the labels at each
-    length (mean over lengths), in validation and in training; None never does. ``compile`` has
-    torch compile the innermost loops, which takes a minute the first time. ``freeze`` keeps the
-    choices that a run starts from (``train_seeds``) as they are; readouts always learn. With
-    ``polish`` the selected seed is polished in the end (``tpir.training.gradient.polish``). The
-    rest are the sizes of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary
-    and context.
+    length (mean over lengths), in validation and in training; None never does. ``engine`` is what
+    takes the relaxed steps: ``c`` is several times as fast as ``torch`` and needs a C compiler,
+    ``auto`` is ``c`` on a CPU where there is one, else ``torch``. ``freeze`` keeps the choices that
+    a run starts from (``train_seeds``) as they are; readouts always learn. With ``polish`` the
+    selected seed is polished in the end (``tpir.training.gradient.polish``). The rest are the sizes
+    of ``TransformerProgramConfig``; ``d_var`` None is the larger of vocabulary and context.
 
     Raises TpirError for values out of range.
     """
@@ -58,7 +60,7 @@ class GradientSettings(SettingsText):
     tau_end: float = 0.1
     noise: float = 0.5
     readout_share: float = 0.08
-    evenness: float = 0.5
+    evenness: float = 1.0
     halvings: tuple[float, ...] = (0.5, 0.75)
     target_accuracy: float | None = 1.0
     predicates: Predicates = "one"
@@ -72,7 +74,7 @@ class GradientSettings(SettingsText):
     initial_spread: float = 0.5
     initial_set_logit: float = -2.0
     device: Device = "cpu"
-    compile: bool = False
+    engine: Engine = "auto"
     freeze: bool = False
     polish: bool = False
 
@@ -95,7 +97,7 @@ class GradientSettings(SettingsText):
         if any(not 0 < share < 1 for share in shares) or list(shares) != sorted(set(shares)):
             raise TpirError(f"halvings are {shares}; they must be rising shares between 0 and 1")
         object.__setattr__(self, "halvings", shares)
-        for name, options in (("predicates", Predicates), ("device", Device)):
+        for name, options in _OPTIONS.items():
             if getattr(self, name) not in get_args(options):
                 known = " or ".join(get_args(options))
                 raise TpirError(f"{name} is {getattr(self, name)!r}; it must be {known}")

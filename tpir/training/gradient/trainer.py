@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from tpir.errors import TpirError
 from tpir.models.config import TransformerProgramConfig
+from tpir.training.gradient.compiled import CompiledStep, compiles
 from tpir.training.gradient.data import Data
-from tpir.training.gradient.discrete import DiscreteForward, one_hot
-from tpir.training.gradient.kernels import PLAIN, compiled
+from tpir.training.gradient.discrete import DiscreteForward, certain, one_hot
 from tpir.training.gradient.layout import Layout, whole
 from tpir.training.gradient.planted import Planted
 from tpir.training.gradient.relaxed import Batch, RelaxedForward, finished, relax
@@ -41,11 +41,12 @@ class Trainer:
         data: Data,
         seeds: Sequence[int],
         planted: Planted | None = None,
+        threads: int = 1,
     ) -> None:
         self.settings, self.data, self.seeds = settings, data.learnable(), tuple(seeds)
         self.layout, self.device = Layout(config), data.tokens.device
-        kernels = compiled() if settings.compile else PLAIN
-        self.forward = RelaxedForward(self.layout, self.device, kernels)
+        self.forward = RelaxedForward(self.layout, self.device)
+        self.compiled = CompiledStep(self.layout, threads) if self._in_c() else None
         self.shares = data.weights(settings.evenness)
         self.logits, self.weights = self._initial(planted)
         self.free: Tensor | None = None
@@ -53,6 +54,11 @@ class Trainer:
             self.free = (~planted.held).float().to(self.device)
         self.optimiser = self._adam()
         self._values: tuple[Tensor, Tensor] | None = None
+
+    def _in_c(self) -> bool:
+        if self.settings.engine == "auto":
+            return self.device.type == "cpu" and compiles()
+        return self.settings.engine == "c"
 
     def _initial(self, planted: Planted | None) -> tuple[Tensor, Tensor]:
         settings, layout = self.settings, self.layout
@@ -106,29 +112,44 @@ class Trainer:
                 self.shares, settings.batch_size, replacement=True, generator=batches
             ).to(self.device)
             if step < settings.relaxed_steps:
-                logits = self._relaxed(chosen, temperature(settings, step), noise)
+                losses = self._relaxed(chosen, temperature(settings, step), noise)
             else:
-                logits = self._of_choices(chosen)
-            total += self._learn(logits, self.data.targets[chosen], step)
+                losses = self._of_choices(chosen)
+            self._learn(losses, step)
+            total += losses.detach()
         mean = (total / len(steps)).cpu()
         self._check(mean, epoch)
         return mean
 
     def _relaxed(self, chosen: Tensor, tau: float, noise: Sequence[torch.Generator]) -> Tensor:
+        """The losses of soft choices on the inputs ``chosen``, [seed]."""
         uniform = torch.empty_like(self.logits)
         for row, generator in zip(uniform, noise, strict=True):
             row.uniform_(generator=generator)
         soft = relax(self.layout, self.logits, uniform, temperature=tau, noise=self.settings.noise)
-        return self.forward(soft, self.readout, Batch(self.layout.config, self.data.tokens[chosen]))
+        tokens, targets = self.data.tokens[chosen], self.data.targets[chosen]
+        if self.compiled is not None:
+            return self.compiled(self.layout.joined(soft), self.readout, tokens, targets)
+        logits = self.forward(soft, self.readout, Batch(self.layout.config, tokens))
+        return mean_losses(logits, targets)
 
     def _of_choices(self, chosen: Tensor) -> Tensor:
-        """Logits of the discretised models. Their choices are final, so they are taken once."""
+        """The losses of the discretised models. Their choices are final, so they are taken once."""
         if self._values is None:
             self._values = self._all_values()
         ids, numbers = (part[..., chosen].flatten(2) for part in self._values)
         features = one_hot(ids, numbers, self.layout.config.d_var)
         logits = torch.bmm(self.readout, features)
-        return finished(self.layout.config, logits, self.data.tokens[chosen])
+        logits = finished(self.layout.config, logits, self.data.tokens[chosen])
+        return mean_losses(logits, self.data.targets[chosen])
+
+    @torch.no_grad()
+    def predict(self, tokens: Tensor) -> Tensor:
+        """Labels [seed, batch, position or 1 if pooled] by the discretised models."""
+        readout = self.readout.contiguous()
+        if self.compiled is None:
+            return DiscreteForward(self.layout, self.logits).predict(readout, tokens)
+        return self.compiled.predict(certain(self.layout, self.logits), readout, tokens)
 
     @torch.no_grad()
     def _all_values(self) -> tuple[Tensor, Tensor]:
@@ -143,18 +164,14 @@ class Trainer:
         values, numbers = (torch.cat(part, -1) for part in zip(*parts, strict=True))
         return values, numbers
 
-    def _learn(self, logits: Tensor, targets: Tensor, step: int) -> Tensor:
-        """One step of all seeds by their own mean loss, [seed]."""
-        wanted = targets.T.reshape(1, -1).expand(len(logits), -1)
-        each = functional.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="none")
-        losses = each.sum(1) / (wanted[0] != IGNORED).sum().clamp_min(1)
+    def _learn(self, losses: Tensor, step: int) -> None:
+        """One step of all seeds, each by its own loss."""
         self.optimiser.param_groups[1]["lr"] = readout_rate(self.settings, step)
         self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if self.free is not None and self.logits.grad is not None:
             self.logits.grad *= self.free
         self.optimiser.step()
-        return losses.detach()
 
     def _check(self, losses: Tensor, epoch: int) -> None:
         for seed, loss in zip(self.seeds, losses.tolist(), strict=True):
@@ -192,3 +209,10 @@ class Trainer:
                     value = state[f"{name}.{key}"].to(self.device).clone()
                     self.optimiser.state[parameter][key] = value
         self._values = None
+
+
+def mean_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean cross entropy of each seed's logits [seed, label, place] over ``targets``."""
+    wanted = targets.T.reshape(1, -1).expand(len(logits), -1)
+    each = functional.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="none")
+    return each.sum(1) / (wanted[0] != IGNORED).sum().clamp_min(1)
