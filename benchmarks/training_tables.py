@@ -167,7 +167,7 @@ def measure(line: Line, seeds: int) -> tuple[dict[str, object], Checkpoint | Non
     }
     checkpoint = None
     try:
-        checkpoint = compile_transformer_program(result.program, mlps="table")
+        checkpoint = compile_transformer_program(result.program, mlps="table", narrow=True)
     except TpirError as error:
         row["refused"] = error.message
         return row, None, result

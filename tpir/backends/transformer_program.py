@@ -46,6 +46,7 @@ def compile_transformer_program(
     name: str | None = None,
     predicates: Predicates | None = None,
     mlps: Mlps = "relu",
+    narrow: bool = False,
 ) -> Checkpoint:
     """The weights of a Transformer Program (Friedman et al. 2023) that computes a program.
 
@@ -54,6 +55,10 @@ def compile_transformer_program(
     default a ``set`` where some query value of the program matches several or some selector is an
     ``and``, which takes several conjuncts, else ``one``. If it has to be ``one``, keys are split
     into classes where that helps, and refused where not.
+
+    ``narrow`` lets values stand for each other that nothing tells apart, where variables would be
+    wider than positions and tokens are: the sum of two counts is then as wide as what it is
+    compared with. Lowering gives a program that means the same, but not the same program.
 
     The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
     and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
@@ -65,7 +70,7 @@ def compile_transformer_program(
     legal = legalise(program, predicates, mlps)
     _expect_sure_readout(legal)
     kind: Predicates = predicates or ("set" if matches_sets(legal) else "one")
-    placement = place(legal, kind, mlps)
+    placement = place(legal, kind, mlps, narrow=narrow)
     if mlps == "table":
         _expect_whole_numbers(placement)
     config = _config(legal, placement, kind, mlps)
