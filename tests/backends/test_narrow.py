@@ -94,7 +94,32 @@ def test_numbers_with_gaps_are_counted() -> None:
     assert narrow(program).config.d_var == 4
 
 
-@settings(max_examples=PROGRAMS // 2)
+def test_heads_read_what_tables_read() -> None:
+    make = Maker(context=4)
+    shifted = make.map(lambda i: i - 1, make.indices)
+    odd = make.map(lambda i: i % 2, make.indices)
+    program = make.read(make.head(make.match(odd, shifted, (), (1,), (0,), (0, 1)), make.tokens))
+    assert still_right(program, narrow(program))
+    assert narrow(program).config.n_cat_mlps == 0
+    assert compile_transformer_program(program, mlps="table").config.n_cat_mlps == 2
+
+    before = make.map(lambda n: n - 1, make.width(every(make)))
+    same = make.match(make.indices, before, (), (0,), (1,), (2,), (3,))
+    program = make.read(make.head(same, make.tokens))
+    assert still_right(program, narrow(program))
+    assert narrow(program).config.n_num_mlps == 1  # a count is read through a table anyway
+
+
+def test_no_wide_variable_is_read_in_place_of_a_table() -> None:
+    words = tuple(f"w{k}" for k in range(40))
+    make = Maker(words)
+    kind = make.map(lambda w: int(w[1:]) % 3, make.tokens)
+    program = make.read(make.head(make.match(kind, kind, (0,), (2,), (1,)), make.indices))
+    assert narrow(program).config.d_var == 4
+    assert still_right(program, narrow(program))
+
+
+@settings(max_examples=PROGRAMS // 8)
 @given(transformer_programs(), st.sampled_from(["relu", "table"]))
 def test_any_program(program: Program, mlps: Mlps) -> None:
     try:

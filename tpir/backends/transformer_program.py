@@ -56,9 +56,10 @@ def compile_transformer_program(
     ``and``, which takes several conjuncts, else ``one``. If it has to be ``one``, keys are split
     into classes where that helps, and refused where not.
 
-    ``narrow`` lets values stand for each other that nothing tells apart, where variables would be
-    wider than positions and tokens are: the sum of two counts is then as wide as what it is
-    compared with. Lowering gives a program that means the same, but not the same program.
+    ``narrow`` asks for a smaller model: heads read what tables of one variable read, so that those
+    need no MLP, and values that nothing tells apart stand for one where variables would be wider
+    than positions and tokens are. So the sum of two counts is as wide as what it is compared with.
+    Lowering gives a program that means the same, but not the same program.
 
     The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
     and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
@@ -67,7 +68,7 @@ def compile_transformer_program(
 
     Raises TpirError, naming the node, for what the architecture cannot express.
     """
-    legal = legalise(program, predicates, mlps)
+    legal = legalise(program, predicates, mlps, narrow=narrow)
     _expect_sure_readout(legal)
     kind: Predicates = predicates or ("set" if matches_sets(legal) else "one")
     placement = place(legal, kind, mlps, narrow=narrow)

@@ -72,12 +72,13 @@ def alike_values(program: Program) -> dict[Node, tuple[int, ...]]:
     and the readers of copies. Groups are numbered in the order of their first values.
     """
     groups: dict[Node, tuple[int, ...]] = {}
+    live = set(program.live)
     for node in reversed(program.live):
         values = values_of(node.type)
         if values is None:
             continue
         read = [np.zeros((len(values), 1))]
-        for user in program.users[node]:
+        for user in (user for user in program.users[node] if user in live):
             for place, operand in enumerate(user.operands):
                 found = _reading(user, place, groups) if operand is node else None
                 if found is not None:
@@ -107,7 +108,8 @@ def _reading(
             return np.array(groups[user], float)
         case Map(Table() as table) if not reads_numbers(user):
             values = values_of(user.type)
-            assert values is not None
+            if values is None:
+                return None  # real numbers: those of tokens, embedded
             group = dict(zip(map(value_key, values), groups[user], strict=True))
             results = np.array([group[value_key(value)] for value in table.results], float)
             return np.moveaxis(results.reshape([len(d) for d in table.domains]), place, 0)
