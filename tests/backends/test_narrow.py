@@ -127,7 +127,8 @@ def test_any_program(program: Program, mlps: Mlps) -> None:
     except TpirError:
         return
     compiled = narrow(program, mlps)
-    assert compiled.config.d_var <= plain.config.d_var
+    # Heads may read a count, or the token, in place of a table of fewer values.
+    assert compiled.config.d_var <= max(plain.config.d_var, program.context + 2)
     assert still_right(program, compiled)
 
 

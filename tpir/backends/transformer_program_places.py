@@ -51,17 +51,20 @@ def copied_places(program: Program, places: Places) -> dict[Node, tuple[int, ...
 
 
 def narrowed_places(program: Program, places: Places, width: int) -> dict[Node, tuple[int, ...]]:
-    """The same with values in one place that all readers take alike, where ``width`` asks for it.
+    """The same with values in one place that all readers take alike, where that saves width.
 
     So the sum of two counts takes no more places than what it is compared with has values.
+    ``width`` is what is needed in any case.
     """
     groups = alike_values(program)
+    maps = [node for node in places if isinstance(node.op, Map)]
+    wide = [node for node in maps if max(places[node]) >= width]
+    width = max([width, *(max(groups[node]) + 1 for node in wide)])
     new = dict(places)
-    for node, own in places.items():
-        if isinstance(node.op, Map) and max(own) >= width:
-            group = groups[node]
-            first = tuple(own[group.index(g)] for g in group)
-            new[node] = first if max(first) < width else group
+    for node in wide:
+        own, group = places[node], groups[node]
+        first = tuple(own[group.index(g)] for g in group)
+        new[node] = next(p for p in (own, first, group) if max(p) < width)
     return new | copied_places(program, new)
 
 
