@@ -1,6 +1,7 @@
-# make test    every check that a change must pass          make demo   train a small model, close the loop
+# make test    every check that a change must pass          make demo   close the loop: a new model, a trained one
 # make setup   only the virtual environment in .venv         make clean  remove what the targets wrote
 # make benchmark-training   what training finds, and how fast it is
+# make checkpoints          whether training gives the models in examples/checkpoints again
 #
 # Each target does all of its set-up. Needs Python >= 3.11 with venv, and nothing else;
 # PYTHON=/path/to/python says which one, VENV=folder where the environment goes.
@@ -17,7 +18,7 @@ JOBS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test test-long lint types unit demo benchmark-training clean
+.PHONY: setup test test-long lint types unit demo checkpoints benchmark-training clean
 
 setup: $(STAMP)
 
@@ -61,6 +62,12 @@ demo: $(STAMP)
 	rm -rf demo
 	$(BIN)/python -m tpir.cli.main train --preset demo -o demo/model
 	$(BIN)/python -m tpir.cli.main roundtrip demo/model -o demo/out
+	$(BIN)/python -m tpir.cli.main roundtrip examples/checkpoints/sort_v8_n8 -o demo/sort
+
+# With WRITE=1 those that differ are replaced, and their table is written anew.
+checkpoints: export OMP_NUM_THREADS := 1
+checkpoints: $(STAMP)
+	$(BIN)/python benchmarks/example_checkpoints.py $(if $(WRITE),--write)
 
 # What training finds, task by task, and how long a training step takes: docs/found.md. REFERENCE=PATH
 # names a checkout of the public reference code to time beside.

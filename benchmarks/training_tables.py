@@ -6,7 +6,7 @@ once. Every arrow after it is checked: program, weights, program lowered from th
 
     python benchmarks/training_tables.py                             # prints the tables
     python benchmarks/training_tables.py --seeds 1 reverse_v8_n8     # one line, one seed
-    python benchmarks/training_tables.py --write docs --checkpoints examples/checkpoints --force
+    python benchmarks/training_tables.py --write docs
     python benchmarks/training_tables.py --rows rows.jsonl --write docs   # goes on where it was
 """
 
@@ -25,10 +25,8 @@ from training_page import write_page
 import tpir
 from tpir.backends.transformer_program import compile_transformer_program
 from tpir.errors import TpirError
-from tpir.files import write_atomic
-from tpir.models.checkpoint import Checkpoint, save_checkpoint
 from tpir.text import print_program
-from tpir.training.construct.construct import Constructed, ConstructSettings, construct
+from tpir.training.construct.construct import ConstructSettings, construct
 from tpir.training.judge import judge
 from tpir.training.problem import Problem
 from tpir.training.sources import problem_of_task
@@ -104,14 +102,12 @@ def main() -> int:
         if line.name in read:
             rows.append(read[line.name])
             continue
-        row, checkpoint, result = measure(line, options.seeds)
+        row = measure(line, options.seeds)
         rows.append(row)
         print(json.dumps(row), flush=True)
         if options.rows is not None:
             with options.rows.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
-        if options.checkpoints is not None and checkpoint is not None and row["solved"]:
-            store(options.checkpoints / line.name, line, checkpoint, result, force=options.force)
     if options.write is not None:
         write_page(options.write / "found.md", rows)
     return 0
@@ -123,8 +119,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds each (default 3)")
     parser.add_argument("--rows", type=Path, help="keep rows here; those it has are not made anew")
     parser.add_argument("--write", type=Path, help="the folder of found.md")
-    parser.add_argument("--checkpoints", type=Path, help="where the selected models go")
-    parser.add_argument("--force", action="store_true", help="overwrite checkpoints")
     return parser.parse_args()
 
 
@@ -134,7 +128,7 @@ def stored_rows(path: Path) -> dict[str, dict[str, object]]:
     return {row["name"]: row for row in rows}
 
 
-def measure(line: Line, seeds: int) -> tuple[dict[str, object], Checkpoint | None, Constructed]:
+def measure(line: Line, seeds: int) -> dict[str, object]:
     """All seeds of one problem, and what is to be said of the one selected."""
     found = []
     for seed in range(seeds):
@@ -165,12 +159,11 @@ def measure(line: Line, seeds: int) -> tuple[dict[str, object], Checkpoint | Non
         "validation_of_seeds": sorted(-entry[0][0] for entry in found),
         "program_lines": len(print_program(result.program).splitlines()),
     }
-    checkpoint = None
     try:
-        checkpoint = compile_transformer_program(result.program, mlps="table")
+        checkpoint = compile_transformer_program(result.program, mlps="table", narrow=True)
     except TpirError as error:
         row["refused"] = error.message
-        return row, None, result
+        return row
     config = checkpoint.config
     heads = f"{config.n_heads_cat} + {config.n_heads_num}"
     mlps = f"{config.n_cat_mlps} + {config.n_num_mlps}"
@@ -183,16 +176,7 @@ def measure(line: Line, seeds: int) -> tuple[dict[str, object], Checkpoint | Non
         "lowered_lines": len(tpir.format(lowered).splitlines()),
         "verdict": str(tpir.check(result.program, lowered)),
     }
-    return row, checkpoint, result
-
-
-def store(
-    folder: Path, line: Line, checkpoint: Checkpoint, result: Constructed, *, force: bool
-) -> None:
-    """The model, the program it was compiled from, and the command that makes both again."""
-    save_checkpoint(folder / "checkpoint.safetensors", checkpoint, force=force)
-    write_atomic(folder / "program.rasp", print_program(result.program), force=force)
-    write_atomic(folder / "command.txt", f"{line.command} -o {line.name}\n", force=force)
+    return row
 
 
 if __name__ == "__main__":

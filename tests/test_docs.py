@@ -1,8 +1,8 @@
 """Every code block of the README and of docs/ runs: ``sh`` blocks in a shell, ``python`` in Python.
 
-The blocks of one page run in order in one folder. A ``text`` block holds lines that the block
-before it prints; a line of ``…`` stands for others. Blocks without a language are not run. A
-picture that a page draws is the one that docs/ holds.
+The blocks of one page run in order in one folder, in which ``examples`` is that of the project. A
+``text`` block holds lines that the block before it prints; a line of ``…`` stands for others.
+Blocks without a language are not run. A picture that a page draws is the one that docs/ holds.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def run_block(language: str, code: str, folder: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_code_blocks_run(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     code, everything = "", ""
     for language, content in BLOCK.findall(page.read_text(encoding="utf-8")):
         if language == "text":

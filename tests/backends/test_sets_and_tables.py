@@ -275,7 +275,7 @@ def test_planted_faults_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     as_tables(program)
     right = transformer_program_placement.rows_read
     with monkeypatch.context() as fault:
-        fault.setattr(transformer_program_placement, "rows_read", lambda node: right(node) - 1)
+        fault.setattr(transformer_program_placement, "rows_read", lambda *read: right(*read) - 1)
         narrow = compile_transformer_program(program, mlps="table")
     inputs = some_inputs(program)
     assert weights_answers(narrow, inputs) != answers(program, inputs)

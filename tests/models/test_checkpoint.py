@@ -110,6 +110,31 @@ def test_float64_readout_keeps_its_digits(checkpoint: Checkpoint, tmp_path: Path
         assert again.model().unembed.W_U.dtype == torch.float32
 
 
+def test_whole_numbers_take_a_byte(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Those from -128 to 127, and read by all who read state dicts; other numbers are kept."""
+    path = tmp_path / "own.safetensors"
+    whole = torch.zeros_like(checkpoint.state["unembed.W_U"])
+    whole[0, 0], whole[-1, -1] = -128, 127
+    for numbers, stored in (
+        (whole, torch.int8),
+        (whole.double(), torch.int8),
+        (whole + 1, torch.float32),
+        (whole - 0.5, torch.float32),
+        (whole.double() * 2.0**40, torch.float64),
+    ):
+        checkpoint.state["unembed.W_U"] = numbers
+        save_checkpoint(path, checkpoint, force=True)
+        state = safetensors.torch.load_file(path)
+        assert state["unembed.W_U"].dtype == stored
+        assert state["pos_embed.W"].dtype == torch.int8
+        again = load_checkpoint(path)
+        assert not [name for name, x in again.state.items() if x.dtype == torch.int8]
+        assert torch.equal(again.model(torch.float64).unembed.W_U, numbers.double())
+        model = again.model(torch.float64)
+        model.load_state_dict(state)
+        assert torch.equal(model.unembed.W_U, numbers.double())
+
+
 def test_later_training_does_not_reach_a_checkpoint() -> None:
     model = random_model(CONFIG, 0)
     kept = Checkpoint.of_model(model)

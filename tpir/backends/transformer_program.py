@@ -46,6 +46,7 @@ def compile_transformer_program(
     name: str | None = None,
     predicates: Predicates | None = None,
     mlps: Mlps = "relu",
+    narrow: bool = False,
 ) -> Checkpoint:
     """The weights of a Transformer Program (Friedman et al. 2023) that computes a program.
 
@@ -55,6 +56,11 @@ def compile_transformer_program(
     ``and``, which takes several conjuncts, else ``one``. If it has to be ``one``, keys are split
     into classes where that helps, and refused where not.
 
+    ``narrow`` asks for a smaller model: heads read what tables of one variable read, so that those
+    need no MLP, and values that nothing tells apart stand for one where variables would be wider
+    than positions and tokens are. So the sum of two counts is as wide as what it is compared with.
+    Lowering gives a program that means the same, but not the same program.
+
     The architecture is made to fit: variables as wide as the values need, MLPs with as many inputs
     and hidden units as tables need, and heads and MLPs that nothing reads where a layer has fewer
     than another. A choice that the program makes has the logit ``choice_logit``; the others are
@@ -62,10 +68,10 @@ def compile_transformer_program(
 
     Raises TpirError, naming the node, for what the architecture cannot express.
     """
-    legal = legalise(program, predicates, mlps)
+    legal = legalise(program, predicates, mlps, narrow=narrow)
     _expect_sure_readout(legal)
     kind: Predicates = predicates or ("set" if matches_sets(legal) else "one")
-    placement = place(legal, kind, mlps)
+    placement = place(legal, kind, mlps, narrow=narrow)
     if mlps == "table":
         _expect_whole_numbers(placement)
     config = _config(legal, placement, kind, mlps)

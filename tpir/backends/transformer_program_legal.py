@@ -70,20 +70,23 @@ MOST_INPUTS = 2**20
 """Where there are more, it is not tried out how many keys a selector selects."""
 
 
-def legalise(program: Program, predicates: Predicates | None, mlps: Mlps) -> Program:
+def legalise(
+    program: Program, predicates: Predicates | None, mlps: Mlps, *, narrow: bool = False
+) -> Program:
     """The same function as a program whose nodes are parts of a Transformer Program.
 
     ``predicates`` and ``mlps`` are the kinds that the model shall have; None is ``one`` where each
-    head has one relation and no query value matches several key values, else ``set``.
+    head has one relation and no query value matches several key values, else ``set``. With
+    ``narrow`` heads read what tables of one variable read, and the tables may not be needed.
 
     Raises TpirError, naming the node, for what has no place in the architecture.
     """
     if predicates is None and not scored(program):
         try:
-            return _Legaliser(program, None, mlps).run()
+            return _Legaliser(program, None, mlps, narrow=narrow).run()
         except SeveralKeys:
             predicates = "set"
-    return _Legaliser(program, predicates or "one", mlps).run()
+    return _Legaliser(program, predicates or "one", mlps, narrow=narrow).run()
 
 
 def matches_sets(program: Program) -> bool:
@@ -143,12 +146,15 @@ def scored(program: Program) -> bool:
 
 
 class _Legaliser:
-    def __init__(self, program: Program, predicates: Predicates | None, mlps: Mlps) -> None:
+    def __init__(
+        self, program: Program, predicates: Predicates | None, mlps: Mlps, *, narrow: bool
+    ) -> None:
         self.program, self.predicates, self.mlps = program, predicates, mlps
         self.builder = Builder(program.header, share=True)
         self.scored = scored(program)
         self.indices = self.builder.add(Indices(), name="indices")
-        self.selectors = Selectors(self.builder, self.indices, predicates)
+        source = self._source if narrow else None
+        self.selectors = Selectors(self.builder, self.indices, predicates, source)
         self.new: dict[Node, Node] = {}
         self._columns: dict[Node, tuple[Value, ...] | None] = {}
 
@@ -211,6 +217,16 @@ class _Legaliser:
             raise refusal(user, f"{node.name} has {size} values, too many for a table")
         domain = _domain(node)
         return self._add(node, Map(Table((domain,), domain)), node, suffix="_value")
+
+    def _source(self, node: Node) -> Node | None:
+        """The variable that a table is of, if it has no more values than counts have; else None."""
+        if not isinstance(node.op, Map) or not isinstance(node.op.function, Table):
+            return None
+        size = size_of(node.operands[0].type) if len(node.operands) == 1 else None
+        if size is None or size > self.program.context + 1:
+            return None
+        source = self._categorical(node, node.operands[0])
+        return None if source is node else source
 
     def _map(self, node: Node, operands: tuple[Node, ...]) -> Node:
         assert isinstance(node.op, Map)

@@ -10,9 +10,16 @@ from functools import cached_property
 import numpy as np
 
 from tpir.backends.transformer_program_legal import is_of_word, reads_numbers
+from tpir.backends.transformer_program_places import (
+    copied_places,
+    lacks_spare,
+    narrowed_places,
+    own_places,
+    result_places,
+)
 from tpir.backends.transformer_program_refusal import refusal
 from tpir.errors import TpirError
-from tpir.ir.functions import NumberWeights, Relation, Table
+from tpir.ir.functions import NumberWeights, Table
 from tpir.ir.ops import (
     Aggregate,
     AggregateSum,
@@ -26,12 +33,8 @@ from tpir.ir.ops import (
     Tokens,
 )
 from tpir.ir.program import Node, Program
-from tpir.ir.types import values_of
-from tpir.ir.values import Value, show_value, value_key
+from tpir.ir.values import show_value
 from tpir.models.config import PAD, Mlps, Predicates
-
-OWN_PLACE = 1024
-"""Ints below this stand at the place of their own number in a one-hot vector."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Placement:
 
     ``words`` are the variables that the token embedding gives: the tokens themselves if
     ``one_hot``. ``numbers`` are those of the numerical embedding, None being the constant 1.
-    ``places`` says where each value of a node's type stands in its one-hot vector of ``d_var``.
+    ``places`` says where each value of a node's type stands in its one-hot vector of ``d_var``;
+    values that nothing tells apart may stand in one place.
     """
 
     readout: Node
@@ -115,22 +119,28 @@ class Placement:
         return [unit for layer in self.layers for group in layer.groups for unit in group]
 
 
-def place(program: Program, predicates: Predicates, mlps: Mlps) -> Placement:
+def place(
+    program: Program, predicates: Predicates, mlps: Mlps, *, narrow: bool = False
+) -> Placement:
     """Lay out a legalised program, each node as early as its operands allow.
 
-    Raises TpirError for tokens that are no words.
+    ``narrow`` lets values share a place that nothing tells apart, where variables would be wider
+    than positions and tokens are. Raises TpirError for tokens that are no words.
     """
     (readout,) = program.outputs.values()
     uses = _Uses(program, readout)
     vocabulary = _vocabulary(program)
-    places = _places(program)
+    places = own_places(program)
+    if narrow:
+        least = max(program.context, len(vocabulary) if uses.reads_tokens else 0)
+        places = narrowed_places(program, places, least)
     width = max([program.context, *(max(p) + 1 for p in places.values())])
     if mlps == "table":
-        width = max([width, *(rows_read(node) for node in program.live)])
+        width = max([width, *(rows_read(node, places) for node in program.live)])
     if uses.reads_tokens or len(vocabulary) <= width:
         tokens = [node for node in program.live if isinstance(node.op, Tokens)]
         places |= {node: tuple(range(1, len(vocabulary))) for node in tokens}
-        places |= _copied_places(program, places)
+        places |= copied_places(program, places)
         width = max(width, len(vocabulary))
         words = [unit for node in tokens for unit in uses.units(node)]
         one_hot = len(words) <= 1
@@ -145,11 +155,11 @@ def place(program: Program, predicates: Predicates, mlps: Mlps) -> Placement:
         numbers=uses.numbers,
         layers=_schedule(program, uses, {unit.node for unit in words}),
         places=places,
-        d_var=width + (predicates == "one" and _lacks_spare(program, places, width)),
+        d_var=width + (predicates == "one" and lacks_spare(program, places, width)),
     )
 
 
-def rows_read(node: Node) -> int:
+def rows_read(node: Node, places: Mapping[Node, tuple[int, ...]]) -> int:
     """How many rows each number of a numerical table needs; 0 for what is none.
 
     Numbers from the last row on read that row: a table that does not change any more may end.
@@ -159,9 +169,7 @@ def rows_read(node: Node) -> int:
     if not reads_numbers(node):
         return 0
     domains = node.op.function.domains
-    keys = {value_key(v): k for k, v in enumerate(node.op.function.results)}
-    results = np.array([keys[value_key(v)] for v in node.op.function.results])
-    results = results.reshape([len(domain) for domain in domains])
+    results = result_places(node, places)
     needed = 1
     for axis, domain in enumerate(domains):
         changes = np.diff(results, axis=axis) != 0
@@ -229,46 +237,6 @@ def _vocabulary(program: Program) -> tuple[str, ...]:
         if not isinstance(token, str):
             raise TpirError(f"the tokens of a model are words, but {show_value(token)} is a number")
     return (PAD, *words)
-
-
-def _places(program: Program) -> dict[Node, tuple[int, ...]]:
-    """Where the values of each categorical node stand, the tokens and copies of them apart."""
-    places: dict[Node, tuple[int, ...]] = {}
-    for node in program.live:
-        values = values_of(node.type)
-        if isinstance(node.op, Indices | Map) and values is not None:
-            places[node] = _own_places(values)
-    return places | _copied_places(program, places)
-
-
-def _copied_places(
-    program: Program, places: Mapping[Node, tuple[int, ...]]
-) -> dict[Node, tuple[int, ...]]:
-    """The values that heads copy stand where they stood."""
-    copied: dict[Node, tuple[int, ...]] = {}
-    for node in program.live:
-        if isinstance(node.op, Aggregate):
-            source = node.operands[1]
-            found = copied.get(source, places.get(source))
-            if found is not None:
-                copied[node] = found
-    return copied
-
-
-def _own_places(values: Sequence[Value]) -> tuple[int, ...]:
-    own = [v for v in values if type(v) is int and 0 <= v < OWN_PLACE]
-    return tuple(own) if len(own) == len(values) else tuple(range(len(values)))
-
-
-def _lacks_spare(program: Program, places: Mapping[Node, tuple[int, ...]], width: int) -> bool:
-    """Whether some query must match no key, but the keys take up every place."""
-    return any(
-        isinstance(node.op, Select)
-        and isinstance(node.op.predicate, Relation)
-        and () in node.op.predicate.rows
-        and len(places[node.operands[0]]) == width
-        for node in program.live
-    )
 
 
 def _schedule(program: Program, uses: _Uses, embedded: set[Node]) -> list[Layer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from tpir.ir.adapt import adapt
 from tpir.ir.builder import Builder
 from tpir.ir.conjunctions import Conjunction, Match, conjoin, either, without_constants
 from tpir.ir.expressions import Failure, apply_binary
-from tpir.ir.functions import Domain, Relation, Table
+from tpir.ir.functions import Domain, Relation, Table, codes_of
 from tpir.ir.ops import Always, And, Comparison, Map, Not, Op, Or, Select
 from tpir.ir.program import Node
 from tpir.ir.types import values_of
@@ -37,11 +37,19 @@ class Selectors:
     """The selectors of a program by the nodes that they were, and heads' selectors made of them.
 
     ``predicates`` is how many key values a query value matches, None where that is not decided.
-    New nodes go to ``builder``; ``indices`` is a node of it.
+    New nodes go to ``builder``; ``indices`` is a node of it. Where ``source`` is given, relations
+    read the variable that it gives for a node, which is one that the node is a table of.
     """
 
-    def __init__(self, builder: Builder, indices: Node, predicates: Predicates | None) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        indices: Node,
+        predicates: Predicates | None,
+        source: Callable[[Node], Node | None] | None = None,
+    ) -> None:
         self._builder, self._indices, self._predicates = builder, indices, predicates
+        self._source = source
         self._sides: dict[Node, _Sides] = {}
 
     def relate(self, node: Node, keys: Node, queries: Node) -> None:
@@ -59,9 +67,27 @@ class Selectors:
             sides = _Sides((), (every.opposite,))
             self._sides[node] = sides if node.op.predicate.truth else _Sides(*_swapped(sides))
             return
-        match = Match(keys, queries, _holds(node, keys, queries))
+        match = self._of_sources(Match(keys, queries, _holds(node, keys, queries)))
         match = without_constants(match, self._indices, keys=self._predicates == "set")
         self._sides[node] = _Sides((match,), (match.opposite,))
+
+    def _of_sources(self, match: Match) -> Match:
+        """The same of the variables that tables read; of keys where sets of them can match."""
+        queries, holds = self._of_source(match.queries, match.holds)
+        keys = match.keys
+        if self._predicates == "set":
+            keys, transposed = self._of_source(keys, holds.T)
+            holds = transposed.T
+        return Match(keys, queries, holds)
+
+    def _of_source(self, node: Node, holds: NDArray[np.bool_]) -> tuple[Node, NDArray[np.bool_]]:
+        """A variable to read in place of ``node``, and ``holds`` [value of it, other value]."""
+        while self._source is not None and (source := self._source(node)) is not None:
+            assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
+            codes = codes_of(_domain(node))
+            holds = holds[[codes[value_key(value)] for value in node.op.function.results]]
+            node = source
+        return node, holds
 
     def combine(self, node: Node) -> None:
         """Take in an ``and``, ``or`` or ``not`` of what was taken in before."""

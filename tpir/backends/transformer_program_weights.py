@@ -18,6 +18,7 @@ from tpir.backends.transformer_program_mlps import (
     of_relu_function,
 )
 from tpir.backends.transformer_program_placement import Placement, Unit
+from tpir.backends.transformer_program_places import result_places
 from tpir.backends.transformer_program_selectors import conjuncts_of
 from tpir.ir.functions import NumberWeights, Relation, ReluFunction, ScoreTable, Table
 from tpir.ir.ops import (
@@ -188,7 +189,7 @@ class Weights:
     def _table(self, name: str, node: Node) -> None:
         """Each row that operands reach, whatever the inputs hold that read nothing."""
         d_var, inputs = self.config.d_var, self.config.mlp_inputs
-        results = table_results(self.placement, node)
+        results = result_places(node, self.placement.places)
         rows = np.full((*results.shape, d_var), -self.logit / 2)
         np.put_along_axis(rows, results[..., None], self.logit / 2, axis=-1)
         places = [list(self._rows_of(node, operand)) for operand in node.operands]
@@ -236,16 +237,6 @@ def values_by_word(program: Program, node: Node) -> list[Value]:
     return list(results) if node.operands else [results[0]] * len(program.vocabulary)
 
 
-def table_results(placement: Placement, node: Node) -> NDArray[np.intp]:
-    """The places of a table's results, with an axis for each operand."""
-    assert isinstance(node.op, Map) and isinstance(node.op.function, Table)
-    function, values = node.op.function, values_of(node.type)
-    assert values is not None
-    place_of = dict(zip(map(value_key, values), placement.places[node], strict=True))
-    places = np.array([place_of[value_key(v)] for v in function.results], dtype=np.intp)
-    return places.reshape([len(domain) for domain in function.domains])
-
-
 def hidden_layer(placement: Placement, node: Node, logit: int) -> Hidden:
     """The hidden layer of an MLP."""
     assert isinstance(node.op, Map)
@@ -253,7 +244,7 @@ def hidden_layer(placement: Placement, node: Node, logit: int) -> Hidden:
     if isinstance(function, ReluFunction):
         return of_relu_function(function, d_var, logit)
     assert isinstance(function, Table)
-    results = table_results(placement, node)
+    results = result_places(node, placement.places)
     if reads_numbers(node):
         least = [int(domain[0]) for domain in function.domains]
         return of_numerical_table(results, least, d_var, logit)

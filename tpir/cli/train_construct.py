@@ -93,7 +93,7 @@ def write_program(request: Request, result: Constructed) -> Path | None:
 
     write_atomic(request.out / PROGRAM_FILE, print_program(result.program), force=True)
     try:
-        checkpoint = compile_transformer_program(result.program, mlps="table")
+        checkpoint = compile_transformer_program(result.program, mlps="table", narrow=True)
     except TpirError as error:
         say(f"no weights: {error.message}")
         return None

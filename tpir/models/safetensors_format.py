@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import safetensors.torch
+import torch
+from torch import Tensor
 
 from tpir.errors import TpirError
 from tpir.files import write_atomic
@@ -21,14 +23,16 @@ KIND = "transformer-program"
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, force: bool = False) -> None:
     """Write a ``.safetensors`` file, whole or not at all.
 
-    Raises TpirError if it exists and ``force`` is not set, or cannot be written.
+    Real numbers that are all whole and from -128 to 127, as those of compiled models are, take one
+    byte each: the tensor is of type int8, and ``load_state_dict`` takes it as it is. Raises
+    TpirError if the file exists and ``force`` is not set, or cannot be written.
     """
     metadata = {key: x for key, x in checkpoint.metadata.items() if not key.startswith("tpir.")}
     metadata["tpir.kind"] = KIND
     metadata["tpir.config"] = checkpoint.config.to_json()
     if checkpoint.accepts is not None:
         metadata["tpir.accepts"] = checkpoint.accepts
-    state = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
+    state = {name: _small(tensor).contiguous() for name, tensor in checkpoint.state.items()}
     write_atomic(path, safetensors.torch.save(state, metadata), force=force)
 
 
@@ -45,6 +49,7 @@ def load_safetensors(path: Path) -> Checkpoint:
         raise TpirError(
             f"{path} is not a Transformer Program: its tpir.kind is {kind or 'not stated'}"
         )
+    state = {name: x.float() if x.dtype == torch.int8 else x for name, x in state.items()}
     known = {item.name for item in fields(TransformerProgramConfig)}
     stated = stated_config(path, metadata.pop("tpir.config", "{}"), known)
     accepts = metadata.pop("tpir.accepts", None)
@@ -64,6 +69,12 @@ def string_list(source: str, what: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TpirError(f"{source}: {what} must be a list of strings")
     return tuple(value)
+
+
+def _small(tensor: Tensor) -> Tensor:
+    """The same numbers in one byte each, where that holds them."""
+    small = tensor.to(torch.int8) if tensor.is_floating_point() else tensor
+    return small if torch.equal(small.to(tensor.dtype), tensor) else tensor
 
 
 def _truth(path: Path, stated: Mapping[str, object], name: str) -> bool:
