@@ -297,22 +297,35 @@ def _move(
 
 
 def settled(votes: Votes, cells: Cells) -> Votes:
-    """The same argmax in the plainest numbers.
+    """The same argmax in the shortest numbers.
 
-    Each table takes its most common row away from all its rows, and the bias gets it; the smallest
-    weight of each row is then 0.
+    Each table takes one of its rows away from all its rows, and the bias gets it; each row takes
+    one of its numbers away from all its numbers. Of all these choices the shortest is taken.
     """
     tables, bias = [], votes.bias.copy()
     for table, is_table in zip(votes.tables, cells.is_table, strict=True):
-        if is_table:
-            table = table - table.min(axis=1, keepdims=True)
-            rows, counts = np.unique(table, axis=0, return_counts=True)
-            common = rows[counts.argmax()]
-            bias, table = bias + common, table - common
-        else:
-            table = table - np.sort(table[0])[table.shape[1] // 2]
-        tables.append(table)
-    return Votes(tuple(t + 0.0 for t in tables), bias - bias.min() + 0.0)  # no -0.0
+        taken = np.unique(_level(table), axis=0) if is_table else np.zeros_like(table)
+        choices = [_level(table - row) for row in taken]
+        best = min(range(len(choices)), key=lambda k: _length(choices[k]))
+        tables.append(choices[best])
+        bias = bias + taken[best]
+    return Votes(tuple(tables), bias - bias.min() + 0.0)  # no -0.0
+
+
+def _level(table: Floats) -> Floats:
+    """Each row less the one of its numbers that leaves the fewest digits."""
+    rows = [row - row[_best_level(row)] for row in table]
+    return np.stack(rows) + 0.0  # no zero is negative
+
+
+def _best_level(row: Floats) -> int:
+    return min(range(len(row)), key=lambda k: _length((row - row[k])[None]))
+
+
+def _length(table: Floats) -> int:
+    """How many characters the different rows of a table take."""
+    rows = {tuple(row) for row in table.tolist()}
+    return sum(len(f"{number:.0f}") for row in rows for number in row)
 
 
 def weights_of(votes: Votes, op: Classify) -> Classify:
