@@ -16,6 +16,7 @@ from tpir.ir.types import size_of, values_of
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
 from tpir.passes.dont_cares import fill_table
 from tpir.passes.failing import can_fail
+from tpir.passes.fewer_features import fewer_features
 from tpir.passes.votes import (
     Cells,
     Votes,
@@ -42,14 +43,14 @@ class IntegerReadout(Pass):
     """Write a readout in small whole numbers, or as a table where few features decide.
 
     Law: a readout gives the label with the highest sum, so weights may be any that give every tuple
-    of feature values that occurs the same label; and where the label is a function of a few
-    features, it is a table of them.
+    of feature values that occurs the same label, and a feature may go if there are any without it;
+    where the label is a function of a few features, it is a table of them.
 
         classify(n: 0.81, -1.2; bias -2.3, 1.1)   →   classify(n: 1, 0; bias 0, 3)
 
     Sound: all inputs are run, where there are at most ``inputs``, and the labels compared, with the
-    readout computed as the interpreter does. Readouts of whole numbers stay, unless a table will
-    do. A feature that can fail stays.
+    readout computed as the interpreter does (which features can go: ``fewer_features``). Readouts
+    of whole numbers stay, unless a table will do. A feature that can fail stays.
     """
 
     name: ClassVar[str] = "integer-readout"
@@ -181,26 +182,29 @@ def _in_whole_numbers(
     op = node.op
     assert isinstance(op, Classify)
     cells = Cells.of(op, features, label)
-    small = small_votes(Votes.of(op), cells)
+    fitted, kept = fewer_features(Votes.of(op), cells, [not can_fail(o) for o in operands])
+    cells = cells.features(kept)
+    small = small_votes(fitted, cells)
     if small is None:
         rewriting.refuse(node, "no small whole weights give the same labels")
         return None
     votes = settled(merged_rows(small, cells), cells)
-    new = weights_of(votes, op)
-    kept = [
-        k
-        for k, (table, operand) in enumerate(zip(votes.tables, operands, strict=True))
-        if table.any() or can_fail(operand)
+    new = weights_of(votes, Classify(op.labels, op.bias, tuple(op.weights[k] for k in kept)))
+    used = [
+        place
+        for place, (k, table) in enumerate(zip(kept, votes.tables, strict=True))
+        if table.any() or can_fail(operands[k])
     ]
-    new = Classify(new.labels, new.bias, tuple(new.weights[k] for k in kept))
+    new = Classify(new.labels, new.bias, tuple(new.weights[place] for place in used))
+    kept = [kept[place] for place in used]
     checked = readout(_like(node, new, kept), [features[k] for k in kept], 1)
     if (checked.data != label.data).any():
         rewriting.refuse(node, "whole weights give the same labels only in another order of sums")
         return None
     kept_operands = tuple(operands[k] for k in kept)
-    return rewriting.replace(
-        node, rewriting.cut(new, kept_operands), kept_operands, "in small whole numbers"
-    )
+    gone = ", ".join(o.name for k, o in enumerate(node.operands) if k not in kept)
+    why = "in small whole numbers" + (f", without {gone}" if gone else "")
+    return rewriting.replace(node, rewriting.cut(new, kept_operands), kept_operands, why)
 
 
 def _like(node: Node, op: Classify, kept: list[int]) -> Node:

@@ -168,8 +168,8 @@ def _fold_constants(rewriting: Rewriting, terms: _Terms) -> None:
     """Move features that always add the same to the bias.
 
     Weights are float32, in models and in print, and a sum of two seldom is. Where the bias would
-    leave float32 by it, constant tables stay, as one feature of the constant 0. A constant number
-    has no place in weights and always goes.
+    leave float32 by it, what it lacks stays, as one feature of the constant 0, in the place of a
+    constant table. A constant number has no place in weights and always goes.
     """
     bias = np.array(terms.op.bias, dtype=np.float64)
     kept, names, constants, numbers = [], [], [], 0
@@ -187,14 +187,17 @@ def _fold_constants(rewriting: Rewriting, terms: _Terms) -> None:
             constants.append(operand.op)
             constant = constant + cases[0]
     total = bias + constant
-    stays = bool(names) and _is_float32(bias) and not _is_float32(total) and _is_float32(constant)
-    if stays and numbers == 0 and constants == [constant_op(0)]:
+    with np.errstate(over="ignore"):
+        coarse = total.astype(np.float32).astype(np.float64)
+    fine = total - coarse
+    stays = bool(names) and bool(fine.any()) and bool(np.isfinite(fine).all()) and _is_float32(fine)
+    if stays and numbers == 0 and constants == [constant_op(0)] and (bias == coarse).all():
         return
     terms.keep(kept)
-    terms.op = replace(terms.op, bias=tuple((bias if stays else total).tolist()))
+    terms.op = replace(terms.op, bias=tuple((coarse if stays else total).tolist()))
     if stays:
         zero = rewriting.builder.add(constant_op(0), name="constant")
-        feature = TableWeights((0,), (tuple(constant.tolist()),))
+        feature = TableWeights((0,), (tuple(fine.tolist()),))
         terms.op = replace(terms.op, weights=(*terms.op.weights, feature))
         terms.operands.append(zero)
     if names:

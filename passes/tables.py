@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tpir.ir.functions import Domain, ReluFunction, Table
 from tpir.ir.types import Categorical, Type, values_of
-from tpir.ir.values import Key, Value, sorted_values, value_key
+from tpir.ir.values import Value, places_of, sorted_values
 from tpir.semantics.columns import Column
 from tpir.semantics.maps import ReluKernel
 
@@ -33,8 +33,7 @@ class TableArray:
     def of(cls, table: Table) -> TableArray:
         """From a table."""
         values = sorted_values(table.results)
-        place: dict[Key, int] = {value_key(v): k for k, v in enumerate(values)}
-        flat = np.array([place[value_key(v)] for v in table.results], dtype=np.intp)
+        flat = np.array(places_of(table.results, values), dtype=np.intp)
         return cls(table.domains, flat.reshape([len(d) for d in table.domains]), values)
 
     def table(self) -> Table:

@@ -56,6 +56,11 @@ class Cells:
         index = tuple(x[chosen] for x in self.index)
         return Cells(index, self.is_table, self.label[chosen])
 
+    def features(self, kept: Sequence[int]) -> Cells:
+        """All cells, some of the features."""
+        index = tuple(self.index[k] for k in kept)
+        return Cells(index, tuple(self.is_table[k] for k in kept), self.label)
+
 
 @dataclass(frozen=True, eq=False)
 class Votes:
@@ -101,6 +106,17 @@ class Votes:
             part = cells.some(np.arange(start, min(cells.count, start + _CHUNK)))
             found.append(start + np.flatnonzero(self.logits(part).argmax(axis=0) != part.label))
         return np.concatenate(found) if found else np.zeros(0, dtype=np.intp)
+
+    def leads(self, cells: Cells) -> Floats:
+        """By how much each cell's label is ahead of the best other: below 0 where it is not."""
+        leads = np.empty(cells.count)
+        for start in range(0, cells.count, _CHUNK):
+            part = cells.some(np.arange(start, min(cells.count, start + _CHUNK)))
+            logits, each = self.logits(part), np.arange(part.count)
+            own = logits[part.label, each]
+            logits[part.label, each] = -np.inf
+            leads[start : start + part.count] = own - logits.max(axis=0)
+        return leads
 
     def repaired(self, cells: Cells) -> Votes | None:
         """Weights that are right on all of ``cells``, by the perceptron rule; None if not soon.
@@ -194,7 +210,7 @@ def small_votes(votes: Votes, cells: Cells) -> Votes | None:
     largest = max(float(np.abs(t).max(initial=0)) for t in (*votes.tables, votes.bias))
     if largest == 0:
         return votes
-    hard = _hardest(votes, cells)
+    hard = hardest(votes, cells, _HARD)
     for power in range(8):
         for step in _SCALES:
             rounded = votes.rounded(step * 10**power / largest)
@@ -221,16 +237,11 @@ def _right(votes: Votes, cells: Cells, hard: Ints) -> tuple[Votes | None, Ints]:
     return None, hard
 
 
-def _hardest(votes: Votes, cells: Cells) -> Ints:
-    """The cells whose label leads by least."""
-    if cells.count <= _HARD:
+def hardest(votes: Votes, cells: Cells, count: int) -> Ints:
+    """The cells whose label leads by least, at most so many."""
+    if cells.count <= count:
         return np.arange(cells.count)
-    leads = np.empty(cells.count)
-    for start in range(0, cells.count, _CHUNK):
-        stop = min(cells.count, start + _CHUNK)
-        best = np.partition(votes.logits(cells.some(np.arange(start, stop))), -2, axis=0)
-        leads[start:stop] = best[-1] - best[-2]
-    return np.sort(np.argsort(leads, kind="stable")[:_HARD])
+    return np.sort(np.argsort(votes.leads(cells), kind="stable")[:count])
 
 
 def merged_rows(votes: Votes, cells: Cells) -> Votes:
@@ -286,22 +297,35 @@ def _move(
 
 
 def settled(votes: Votes, cells: Cells) -> Votes:
-    """The same argmax in the plainest numbers.
+    """The same argmax in the shortest numbers.
 
-    Each table takes its most common row away from all its rows, and the bias gets it; the smallest
-    weight of each row is then 0.
+    Each table takes one of its rows away from all its rows, and the bias gets it; each row takes
+    one of its numbers away from all its numbers. Of all these choices the shortest is taken.
     """
     tables, bias = [], votes.bias.copy()
     for table, is_table in zip(votes.tables, cells.is_table, strict=True):
-        if is_table:
-            table = table - table.min(axis=1, keepdims=True)
-            rows, counts = np.unique(table, axis=0, return_counts=True)
-            common = rows[counts.argmax()]
-            bias, table = bias + common, table - common
-        else:
-            table = table - np.sort(table[0])[table.shape[1] // 2]
-        tables.append(table)
-    return Votes(tuple(t + 0.0 for t in tables), bias - bias.min() + 0.0)  # no -0.0
+        taken = np.unique(_level(table), axis=0) if is_table else np.zeros_like(table)
+        choices = [_level(table - row) for row in taken]
+        best = min(range(len(choices)), key=lambda k: _length(choices[k]))
+        tables.append(choices[best])
+        bias = bias + taken[best]
+    return Votes(tuple(tables), bias - bias.min() + 0.0)  # no -0.0
+
+
+def _level(table: Floats) -> Floats:
+    """Each row less the one of its numbers that leaves the fewest digits."""
+    rows = [row - row[_best_level(row)] for row in table]
+    return np.stack(rows) + 0.0  # no zero is negative
+
+
+def _best_level(row: Floats) -> int:
+    return min(range(len(row)), key=lambda k: _length((row - row[k])[None]))
+
+
+def _length(table: Floats) -> int:
+    """How many characters the different rows of a table take."""
+    rows = {tuple(row) for row in table.tolist()}
+    return sum(len(f"{number:.0f}") for row in rows for number in row)
 
 
 def weights_of(votes: Votes, op: Classify) -> Classify:

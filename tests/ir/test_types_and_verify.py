@@ -34,7 +34,7 @@ from tpir.ir.ops import (
 )
 from tpir.ir.program import Header, Node, Program
 from tpir.ir.types import Categorical, Integer, Real, join
-from tpir.ir.values import distinct, show_value, sorted_values
+from tpir.ir.values import distinct, places_of, show_value, sorted_values
 from tpir.ir.verify import verify
 
 HEADER = Header(("a", "b"), 4)
@@ -205,3 +205,14 @@ def test_joins() -> None:
     assert join(Integer(0, 1), Categorical(("a",))) == Categorical((0, 1, "a"))
     assert join(Real(), Integer(0, 1)) == Real()
     assert join(Real(), Categorical(("a",))) is None
+
+
+def test_values_of_different_kinds_are_told_apart_wherever_they_are_looked_up() -> None:
+    assert places_of((True, 1, 1.0, "1", 1), (1.0, 1, "1", True)) == [3, 1, 0, 2, 1]
+    assert places_of((2, 1, 2), (1, 2)) == [1, 0, 1]
+    assert places_of(("b", "a"), ("a", "b")) == [1, 0]
+    assert distinct((1, True, 1.0, 1)) == (1, True, 1.0)
+    assert [type(v) for v in distinct((1, True, 1.0, 1))] == [int, bool, float]
+    for values, domain in [((True,), (1, 2)), ((1,), (1.0, 2.0)), ((3,), (1, 2)), (("a",), (1,))]:
+        with pytest.raises(KeyError):
+            places_of(values, domain)

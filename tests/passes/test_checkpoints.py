@@ -55,7 +55,7 @@ def test_levels(shared: Path, folder: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines"), [("hist_v8_n8", 12), ("reverse_v8_n8", 280), ("dyck1_n16", 180)]
+    ("folder", "lines"), [("hist_v8_n8", 12), ("reverse_v8_n8", 178), ("dyck1_n16", 110)]
 )
 def test_what_is_left_to_read(shared: Path, folder: str, lines: int) -> None:
     program = lower_transformer_program(load_checkpoint(shared / "checkpoints" / folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cached_property
 
@@ -34,7 +34,27 @@ def same_value(left: Value, right: Value) -> bool:
 
 def distinct(values: Iterable[Value]) -> tuple[Value, ...]:
     """The values without repeats, in order of first appearance."""
+    values = tuple(values)
+    if are_alike(values):
+        return tuple(dict.fromkeys(values))
     return tuple({value_key(v): v for v in values}.values())
+
+
+def are_alike(values: Iterable[Value]) -> bool:
+    """Whether all values are words, or all are ints: then they are their own identity."""
+    return len(kinds := set(map(type, values))) == 1 and bool(kinds & {int, str})
+
+
+def places_of(values: Sequence[Value], domain: Sequence[Value]) -> list[int]:
+    """For each value its place in a domain.  Raises KeyError where it has none.
+
+    Tables may have many thousand rows: of words or ints alone, no keys are made.
+    """
+    if are_alike((*domain, *values)):
+        place = {v: k for k, v in enumerate(domain)}
+        return [place[v] for v in values]
+    keys = {value_key(v): k for k, v in enumerate(domain)}
+    return [keys[value_key(v)] for v in values]
 
 
 def sorted_values(values: Iterable[Value]) -> tuple[Value, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpir.ir.types import Bool, Categorical, Integer, Pooled, Type, is_integral
-from tpir.ir.values import Value, value_key
+from tpir.ir.values import Value, places_of
 
 FLOAT, INT, BOOL = 0, 1, 2
 """Tags of the elements of a ``Real`` column: what Python type each number has."""
@@ -93,7 +93,7 @@ def encode(
     """Codes (or numbers and tags) of a flat list of values of a type."""
     match type_:
         case Categorical():
-            codes = [type_.codes[value_key(v)] for v in values]
+            codes = places_of(values, type_.domain)
             return np.array(codes, dtype=code_dtype(len(type_.domain))), None
         case Integer(lo, hi):
             dtype = code_dtype(hi - lo + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tpir.ir.functions import FeatureWeights, TableWeights
+from tpir.ir.functions import TableWeights
 from tpir.ir.ops import Classify, ClassifyPooled, Pool
 from tpir.ir.program import Node
 from tpir.semantics.columns import Column, code_dtype, numbers
@@ -28,24 +28,18 @@ def label_logits(
 ) -> list[NDArray[np.float64]]:
     """For each label an array (position, batch): bias, then the features in operand order."""
     batch = max((f.data.shape[1] for f in features), default=1)
-    indices = [_index(w, f) for w, f in zip(op.weights, features, strict=True)]
-    logits = []
-    for label, bias in enumerate(op.bias):
-        total = np.full((length, batch), bias, dtype=np.float64)
-        for weights, index in zip(op.weights, indices, strict=True):
-            if isinstance(weights, TableWeights):
-                column = np.array([row[label] for row in weights.rows], dtype=np.float64)
-                total += column[index]
-            else:
-                total += index * weights.row[label]
-        logits.append(total)
+    logits = [np.full((length, batch), bias, dtype=np.float64) for bias in op.bias]
+    for weights, feature in zip(op.weights, features, strict=True):
+        if isinstance(weights, TableWeights):
+            index = feature.data.astype(np.intp)
+            columns = np.ascontiguousarray(np.array(weights.rows, dtype=np.float64).T)
+            for total, column in zip(logits, columns, strict=True):
+                total += column.take(index)
+        else:
+            factors = numbers(feature).astype(np.float64)
+            for total, weight in zip(logits, weights.row, strict=True):
+                total += factors * weight
     return logits
-
-
-def _index(weights: FeatureWeights, feature: Column) -> NDArray[np.intp] | NDArray[np.float64]:
-    if isinstance(weights, TableWeights):
-        return feature.data.astype(np.intp)
-    return numbers(feature).astype(np.float64)
 
 
 def _argmax(logits: list[NDArray[np.float64]]) -> NDArray[np.generic]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 WIDTH = 100
 INDENT = "    "
+_BETWEEN = "  "
+_WIDEST = 46  # longer pieces are easier to read one below the other
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^ "])+')
 
 
@@ -38,13 +40,35 @@ def listed(parts: Sequence[str], opening: str, closing: str) -> list[str]:
 
 
 def block(head: str, items: Sequence[Sequence[str]], indent: str = "") -> list[str]:
-    """``head { item; item }``: on one line where it fits, else one item a line."""
+    """``head { item; item }``: on one line where it fits, else in columns, else one item a line.
+
+    Columns are read from left to right, line by line.
+    """
     flat = "; ".join(" ".join(item) for item in items)
     short = f"{indent}{head} {{ {flat} }}" if items else f"{indent}{head} {{}}"
     if len(short) < WIDTH:
         return [short]
     inner = indent + INDENT
+    rows = _columns([" ".join(item) + ";" for item in items], WIDTH - len(inner))
     lines = [f"{indent}{head} {{"]
-    for item in items:
-        lines.extend(fill([*item[:-1], item[-1] + ";"], inner, inner + INDENT))
+    if rows is not None:
+        lines.extend(inner + row for row in rows)
+    else:
+        for item in items:
+            lines.extend(fill([*item[:-1], item[-1] + ";"], inner, inner + INDENT))
     return [*lines, indent + "}"]
+
+
+def _columns(texts: Sequence[str], width: int) -> list[str] | None:
+    """Texts in as many columns as fit, each as wide as it has to be; None where two do not fit."""
+    if max(map(len, texts), default=0) > _WIDEST:
+        return None
+    for count in range(len(texts) - 1, 1, -1):
+        wide = [max(map(len, texts[k::count])) for k in range(count)]
+        if sum(wide) + len(_BETWEEN) * (count - 1) <= width:
+            rows = [texts[k : k + count] for k in range(0, len(texts), count)]
+            return [
+                _BETWEEN.join(map(str.ljust, row, wide)).rstrip()  # the last row may be shorter
+                for row in rows
+            ]
+    return None

@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpir.errors import TpirError
+
+_MOST_WHOLE = 2**53
+"""Larger whole numbers are written with an exponent."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +19,11 @@ class Numbers:
     """How the weights of one node are written.
 
     ``float32``: every one of them is a float32, so decimals need only tell float32 numbers apart.
+    ``whole``: every one of them is a whole number, and is written without a point.
     """
 
     float32: bool
+    whole: bool = False
 
     @classmethod
     def of(cls, weights: Iterable[float]) -> Numbers:
@@ -25,6 +31,8 @@ class Numbers:
         numbers = np.array(list(weights), dtype=np.float64)
         if not np.isfinite(numbers).all():
             raise TpirError("weights that are not finite numbers cannot be printed")
+        if _all_whole(numbers):
+            return cls(float32=False, whole=True)
         with np.errstate(over="ignore"):
             return cls(bool((numbers.astype(np.float32) == numbers).all()))
 
@@ -36,8 +44,16 @@ class Numbers:
     def show(self, weight: float) -> str:
         """A weight as text."""
         number = float(weight)
+        if self.whole:
+            return str(int(number))
         if not self.float32:
             return repr(number)
         short = str(np.float32(number))
         # A decimal is read as a float64 and then rounded: almost never, that is not what it was.
         return short if float(np.float32(float(short))) == number else repr(number)
+
+
+def _all_whole(numbers: NDArray[np.float64]) -> bool:
+    """Whether all numbers can be written as whole ones: not so the zero that is negative."""
+    whole = (np.rint(numbers) == numbers) & (np.abs(numbers) < _MOST_WHOLE)
+    return bool((whole & ~((numbers == 0) & np.signbit(numbers))).all())

@@ -2,7 +2,8 @@
 
 Laws: ``parse(print(p)) == p``; printing what was parsed gives the same text, byte for byte.
 
-Every node is one statement, but selectors that one statement alone uses stand inside it.
+Every node is one statement, but selectors that one statement alone uses stand inside it. Empty
+lines stand around what takes several lines, and between the layers of a model.
 """
 
 from __future__ import annotations
@@ -93,6 +94,11 @@ class _Statement:
     tables: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether empty lines stand around it: it, or a table of it, takes several lines."""
+        return len(self.lines) > 1 or any(line.endswith("{") for line in self.tables)
+
 
 class _Printer:
     def __init__(self, program: Program) -> None:
@@ -106,19 +112,19 @@ class _Printer:
     def lines(self) -> Iterator[str]:
         """All lines after the header."""
         yield ""
-        loose = False
+        loose, layer = False, None
         for node in self._program.nodes:
             if self._nesting.is_statement(node):
                 statement = self._statement(node)
-                tall = bool(statement.tables or node.comments) or len(statement.lines) > 1
-                if loose and tall:
+                before, layer = layer, self._nesting.place(node)[0]
+                if loose and (statement.is_tall or node.comments or layer != before):
                     yield ""
                 yield from statement.tables
                 yield from comment_lines(node.comments)
                 yield from statement.lines
-                if len(statement.lines) > 1:
+                loose = not statement.is_tall
+                if not loose:
                     yield ""
-                loose = len(statement.lines) == 1
         if loose:
             yield ""
         for label, node in self._program.outputs.items():
