@@ -22,10 +22,10 @@ def tokens_name(vocabulary: Sequence[Value]) -> str:
 
 
 def is_literal(node: Node) -> bool:
-    """Whether a node is a word or a whole number at every position, written as such."""
+    """Whether a node is a word, a whole number or a truth value at every position, written so."""
     match node.op:
         case Map(Literal(value)) if not node.operands:
-            return type(value) in (str, int)
+            return type(value) in (str, int, bool)
     return False
 
 
