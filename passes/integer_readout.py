@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from tpir.ir.functions import Table, TableWeights
 from tpir.ir.ops import Classify, Map
 from tpir.ir.program import Node, Program
 from tpir.ir.types import size_of, values_of
-from tpir.passes.base import Pass, PassResult, Rewriting, rewrite, until_stable
+from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
 from tpir.passes.dont_cares import fill_table
 from tpir.passes.failing import can_fail
 from tpir.passes.fewer_features import fewer_features
@@ -26,7 +27,7 @@ from tpir.passes.votes import (
     weights_of,
 )
 from tpir.semantics.columns import Column
-from tpir.semantics.joint import joint_values
+from tpir.semantics.joint import distinct_columns, joint_values
 from tpir.semantics.program_space import space_of
 from tpir.semantics.readout import readout
 from tpir.semantics.space import InputSpace
@@ -71,9 +72,6 @@ class IntegerReadout(Pass):
 
     def run(self, program: Program) -> PassResult:
         """Rewrite every readout that an output reaches."""
-        return until_stable(program, self._once)
-
-    def _once(self, program: Program) -> PassResult:
         if not any(isinstance(node.op, Classify) for node in program.live):
             return PassResult(program, False)
         space = space_of(program)
@@ -93,13 +91,9 @@ def _rule(
         rewriting.refuse(node, "its features are too many to run all inputs")
         return None
     features, label = columns[:-1], columns[-1]
-    made = _as_table(node, features, label)
+    made = _as_table(node, range(len(features)), features, label)
     if made is not None:
-        table, kept = made
-        names = ", ".join(node.operands[k].name for k in kept) or "nothing"
-        op_ = rewriting.cut(Map(table), tuple(operands[k] for k in kept))
-        why = f"depends on {names} alone: a table"
-        return rewriting.replace(node, op_, tuple(operands[k] for k in kept), why)
+        return _with_table(rewriting, node, operands, *made)
     if _is_whole(op):
         return None
     return _in_whole_numbers(rewriting, node, operands, features, label)
@@ -115,17 +109,39 @@ def _is_whole(op: Classify) -> bool:
 # ---- as a table
 
 
+def _with_table(
+    rewriting: Rewriting,
+    node: Node,
+    operands: tuple[Node, ...],
+    table: Table,
+    kept: tuple[int, ...],
+) -> Node | None:
+    names = ", ".join(node.operands[k].name for k in kept) or "nothing"
+    op = rewriting.cut(Map(table), tuple(operands[k] for k in kept))
+    why = f"depends on {names} alone: a table"
+    return rewriting.replace(node, op, tuple(operands[k] for k in kept), why)
+
+
 def _as_table(
-    node: Node, features: tuple[Column, ...], label: Column
+    node: Node, places: Sequence[int], features: tuple[Column, ...], label: Column
 ) -> tuple[Table, tuple[int, ...]] | None:
-    """The label as a table of some features (places in the operand list), if a small one holds."""
-    codes, count = label.data[0].astype(np.intp), label.data.shape[1]
-    sizes = [size_of(o.type) for o in node.operands]
-    if count > MAX_TABLE_CELLS or any(size is None for size in sizes):
+    """The label as a table of some features, if a small one holds.
+
+    ``places`` in the operand list, of which some are chosen.
+    """
+    sizes = {k: size_of(node.operands[k].type) for k in places}
+    if any(size is None for size in sizes.values()):
         return None
-    index = [column.data[0].astype(np.int64) for column in features]
-    widths = [size or 1 for size in sizes]
-    kept = list(range(len(index)))
+    columns = [features[k].data[0].astype(np.int64) for k in places]
+    cells = np.stack([*columns, label.data[0].astype(np.int64)])
+    if len(places) < len(features):
+        cells = distinct_columns(cells)
+    count = cells.shape[1]
+    if count > MAX_TABLE_CELLS:
+        return None
+    index, codes = dict(zip(places, cells[:-1], strict=True)), cells[-1].astype(np.intp)
+    widths = {k: size or 1 for k, size in sizes.items()}
+    kept = list(places)
     for k in sorted(kept, key=lambda k: (-_weight(node.operands[k]), k)):
         left = [j for j in kept if j != k]
         if not can_fail(node.operands[k]) and _decides([index[j] for j in left], codes):
@@ -197,6 +213,8 @@ def _in_whole_numbers(
     ]
     new = Classify(new.labels, new.bias, tuple(new.weights[place] for place in used))
     kept = [kept[place] for place in used]
+    if len(kept) < len(operands) and (made := _as_table(node, kept, features, label)) is not None:
+        return _with_table(rewriting, node, operands, *made)
     checked = readout(_like(node, new, kept), [features[k] for k in kept], 1)
     if (checked.data != label.data).any():
         rewriting.refuse(node, "whole weights give the same labels only in another order of sums")

@@ -44,7 +44,11 @@ VARIANTS = (
     *("num_embeddings", "numeric_only", "one_head_no_mlp", "score", "score_causal"),
     *("selector_width", "wide_d_var"),
 )
+LONG = bool(os.environ.get("TPIR_LONG"))
 ALL = (*TRAINED, *(f"variants/{name}" for name in VARIANTS))
+LARGE = ("double_hist_v8_n8", "dyck1_n16", "most_freq_v8_n8", "reverse_v8_n8", "sort_v8_n8")
+"""Of these -O3 takes half a minute or more: ``make test-long`` goes through it."""
+
 EXHAUSTIVE = {"reverse_v8_n8": 19_530, "sort_v8_n8": 19_530}
 EXHAUSTIVE |= dict.fromkeys(
     ("hist_v8_n8", "double_hist_v8_n8", "most_freq_v8_n8", "hist_cat_v8_n8"), 335_922
@@ -102,6 +106,8 @@ def test_compiled_programs_lower_to_themselves(
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("level", [0, 2, 3])
 def test_text_parses_back_to_the_program(shared: Path, name: str, level: int) -> None:
+    if level == 3 and name in LARGE and not LONG:
+        pytest.skip(f"-O3 of {name} takes half a minute: make test-long runs it")
     program = lowered(shared / "checkpoints" / name, level)
     text = print_program(program)
     assert parse(text) == program
@@ -110,7 +116,7 @@ def test_text_parses_back_to_the_program(shared: Path, name: str, level: int) ->
 
 def runners(folder: Path, tmp_path: Path) -> dict[str, Runner]:
     """Everything that the loop makes of a checkpoint."""
-    simple = lowered(folder, 3)
+    simple = lowered(folder, 3 if LONG or folder.name not in LARGE else 2)
     module = tmp_path / "module.py"
     module.write_text(emit_python(lowered(folder, 2)), encoding="utf-8")
     return {

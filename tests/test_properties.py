@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.conftest import PROGRAMS
 from tests.strategies import programs
-from tests.strategies_forms import accepting
 from tests.strategies_tp import transformer_programs
 from tpir.backends.python import emit_python
 from tpir.backends.transformer_program import compile_transformer_program
@@ -26,7 +24,6 @@ from tpir.ir.program import Program
 from tpir.ir.values import Value, value_key
 from tpir.lowering.transformer_program import lower_transformer_program
 from tpir.models.runner import ModelRunner
-from tpir.passes.pipeline import level, run_pipeline
 from tpir.semantics.interpreter import Outcome, run_many
 from tpir.semantics.program_space import space_of
 from tpir.text import parse, print_program
@@ -63,12 +60,6 @@ def test_text_of_transformer_programs_parses_back(program: Program) -> None:
     text = print_program(program)
     assert parse(text) == program
     assert print_program(parse(text)) == text
-
-
-@settings(max_examples=PROGRAMS)
-@given(accepting(st.one_of(programs(), transformer_programs())))
-def test_o3_keeps_the_meaning(program: Program) -> None:
-    assert_same(program, run_pipeline(program, level(3)).program)
 
 
 def outcome_of(run: Callable[[list[Value]], object], failure: object, row: Inputs) -> Outcome:

@@ -199,8 +199,11 @@ def _holds(node: Node, keys: Node, queries: Node) -> NDArray[np.bool_]:
     assert isinstance(op, Select)
     predicate = op.predicate
     if isinstance(predicate, Relation):
-        rows = [set(map(value_key, row)) for row in predicate.rows]
-        return np.array([[value_key(v) in row for v in domain] for row in rows])
+        codes = codes_of(domain)
+        holds = np.zeros((len(predicate.rows), len(domain)), dtype=np.bool_)
+        for k, row in enumerate(predicate.rows):
+            holds[k, [codes[value_key(v)] for v in row if value_key(v) in codes]] = True
+        return holds
     assert isinstance(predicate, Comparison)
     try:
         return np.array(
