@@ -132,14 +132,14 @@ def _as_table(
     sizes = {k: size_of(node.operands[k].type) for k in places}
     if any(size is None for size in sizes.values()):
         return None
-    columns = [features[k].data[0].astype(np.int64) for k in places]
-    cells = np.stack([*columns, label.data[0].astype(np.int64)])
+    columns: Sequence[NDArray[np.generic]] = [*(features[k].data[0] for k in places), label.data[0]]
     if len(places) < len(features):
-        cells = distinct_columns(cells)
-    count = cells.shape[1]
+        columns = list(distinct_columns(np.stack([column.astype(np.int32) for column in columns])))
+    count = len(columns[-1])
     if count > MAX_TABLE_CELLS:
         return None
-    index, codes = dict(zip(places, cells[:-1], strict=True)), cells[-1].astype(np.intp)
+    index = {k: column.astype(np.int64) for k, column in zip(places, columns[:-1], strict=True)}
+    codes = columns[-1].astype(np.intp)
     widths = {k: size or 1 for k, size in sizes.items()}
     kept = list(places)
     for k in sorted(kept, key=lambda k: (-_weight(node.operands[k]), k)):
