@@ -38,13 +38,6 @@ def inputs_of(program: Program, limit: int = 60) -> Inputs:
     return every if len(every) <= limit else every[: limit // 2] + every[:: len(every) // 30]
 
 
-def assert_same(program: Program, other: Program) -> None:
-    inputs = inputs_of(program)
-    pairs = zip(inputs, run_many(program, inputs), run_many(other, inputs), strict=True)
-    for tokens, before, after in pairs:
-        assert before.key == after.key, tokens
-
-
 @settings(max_examples=PROGRAMS)
 @given(programs())
 def test_text_parses_back(program: Program) -> None:

@@ -31,7 +31,7 @@ class Agenda:
         self._added += 1
         heapq.heappush(self._by_length, (bits, self._added, feature))
         for waiting, gain in zip(self._by_gain, gains, strict=True):
-            waiting.add(feature, bits, gain)
+            waiting.add(self._added, feature, bits, gain)
 
     def drop(self, feature: Feature) -> None:
         """Let a feature wait no longer."""
@@ -70,12 +70,10 @@ class _Telling:
         self._batch, self._goal = batch, goal
         self._waiting: list[tuple[float, int, Feature, float, float, int]] = []
         self._told: list[Feature] = []
-        self._added = 0
 
-    def add(self, feature: Feature, bits: float, gain: float) -> None:
-        """Let a feature wait."""
-        self._added += 1
-        self._rank(self._added, feature, bits, gain)
+    def add(self, serial: int, feature: Feature, bits: float, gain: float) -> None:
+        """Let a feature wait, before those of higher ``serial`` that tell as much."""
+        self._rank(serial, feature, bits, gain)
 
     def take(self, taken: AbstractSet[Feature]) -> Feature | None:
         """What tells most of those not ``taken``; None if none is left.
