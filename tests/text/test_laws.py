@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from math import copysign
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,14 @@ from tests.strategies import programs
 from tpir.errors import TpirError
 from tpir.ir.builder import Builder, rebuild
 from tpir.ir.expressions import Argument, Binary, BinaryOp, IfElse, Literal, Unary, UnaryOp
-from tpir.ir.functions import Relation, ReluFunction, ScoreTable, Table, TableWeights
+from tpir.ir.functions import (
+    NumberWeights,
+    Relation,
+    ReluFunction,
+    ScoreTable,
+    Table,
+    TableWeights,
+)
 from tpir.ir.ops import (
     Aggregate,
     Always,
@@ -250,6 +259,38 @@ def test_readouts() -> None:
         builder = Builder(header)
         tokens = builder.add(Tokens())
         holds(builder.build({"out": builder.add(op, (tokens,) * len(op.weights))}))
+
+
+@pytest.mark.parametrize(
+    ("bias", "rows", "number", "shown"),
+    [
+        ((0, 0), ((0, 0), (1, 2)), (0, 0), 'bias 0;|tokens: { "b" -> [1, 2]; "a" -> 0 };|i: 0;'),
+        ((0, 0.5), ((0, 0), (0, 0)), (0, 0), "bias [0.0, 0.5];|tokens: { _ -> 0 };|i: 0;"),
+        ((0, -0.0), ((-0.0, -0.0), (0, 0)), (0, -0.0),
+         'bias [0.0, -0.0];|tokens: { "a" -> [-0.0, -0.0]; "b" -> 0 };|i: [0.0, -0.0];'),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("pool", [None, *Pool])
+def test_rows_of_zeros(
+    bias: tuple[float, ...],
+    rows: tuple[tuple[float, ...], ...],
+    number: tuple[float, ...],
+    shown: str,
+    pool: Pool | None,
+) -> None:
+    builder = Builder(Header(("a", "b"), 3, labels=("x", "y")))
+    tokens, indices = builder.add(Tokens()), builder.add(Indices(), name="i")
+    weights = (TableWeights(("a", "b"), rows), NumberWeights(number))
+    made = (("x", "y"), bias, weights)
+    op = Classify(*made) if pool is None else ClassifyPooled(*made, pool)
+    text = holds(builder.build({"out": builder.add(op, (tokens, indices))}))
+    assert re.split(r";\n +|;  ", text.partition("{\n    ")[2].partition(";\n}")[0]) == (
+        shown.removesuffix(";").split(";|")
+    )
+    (again,) = (n.op for n in parse(text).nodes if isinstance(n.op, Classify | ClassifyPooled))
+    signs = [copysign(1, x) for row in (bias, *rows, number) for x in row]
+    read = (again.bias, *again.weights[0].rows, again.weights[1].row)  # type: ignore[union-attr]
+    assert [copysign(1, x) for row in read for x in row] == signs
 
 
 def test_relu_functions() -> None:

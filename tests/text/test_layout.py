@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tpir
-from tpir.text.layout import WIDTH, block
+from tpir.text.layout import WIDTH, block, packed
 from tpir.text.numbers import Numbers
 
 
@@ -14,27 +14,83 @@ def items(count: int, length: int) -> list[list[str]]:
 
 
 def test_columns_are_as_wide_as_they_have_to_be() -> None:
-    assert block("table t", [["1", "->", "2" * size] for size in (38, 3, 36, 20, 8)]) == [
+    assert block("table t", [["1", "->", "2" * size] for size in (38, 3, 36, 20, 32)]) == [
         "table t {",
         f"    1 -> {'2' * 38};  1 -> {'2' * 3};",
         f"    1 -> {'2' * 36};    1 -> {'2' * 20};",
-        f"    1 -> {'2' * 8};",
+        f"    1 -> {'2' * 32};",
         "}",
     ]
 
 
-@pytest.mark.parametrize("length", range(8, 60))
-def test_every_item_is_there_in_order_and_nothing_is_too_wide(length: int) -> None:
-    given = items(25, length)
-    lines = block("table t", given)
-    assert max(map(len, lines)) <= WIDTH
-    found = [cell.strip() for line in lines[1:-1] for cell in line.split(";") if cell]
-    assert found == [item[0] for item in given]
-    assert (len(lines) < len(given) + 2) == (length <= 46)
+@pytest.mark.parametrize(("last", "between"), [(8, "  "), (16, "  "), (17, "\n    ")])
+def test_a_short_last_line_goes_behind_the_line_before(last: int, between: str) -> None:
+    made = block("table t", [["1", "->", "2" * size] for size in (38, 3, 36, 20, last)])
+    assert "\n".join(made[2:]) == (
+        f"    1 -> {'2' * 36};    1 -> {'2' * 20};{between}1 -> {'2' * last};\n}}"
+    )
 
 
-def test_long_items_stand_one_below_the_other() -> None:
-    assert len(block("table t", [*items(3, 50), *items(3, 8)])) == 8
+def test_what_fits_between_braces_is_one_line() -> None:
+    row = ["1", "->", "2" * 40]
+    assert block("t", [row] * 2) == ["t { " + "; ".join([" ".join(row)] * 2) + " }"]
+    assert block("t" * 9, [row] * 2) == [
+        "t" * 9 + " {",
+        "    " + "  ".join([" ".join(row) + ";"] * 2),
+        "}",
+    ]
+
+
+@pytest.mark.parametrize(("tight", "lines"), [(False, 5), (True, 4)])
+def test_tight_rows_follow_where_they_fit(tight: bool, lines: int) -> None:
+    given = [["1", "->", "2" * 60], ["3", "->", "0"], ["_", "->", "2" * 80]]
+    made = block("t", given, tight=tight)
+    assert len(made) == lines
+    assert made[1] == f"    1 -> {'2' * 60};" + ("  3 -> 0;" if tight else "")
+    full = block("t", [["1", "->", "2" * 87], ["3", "->", "0"]], tight=tight)
+    assert len(full) == 4 and max(map(len, full)) <= WIDTH
+
+
+def test_short_lines_are_packed_and_others_stay() -> None:
+    wide, tall = ["    " + "w" * 50], ["    tall {", "        x;", "    };"]
+    a, b, c = ["    a: [1, 2];"], ["    long_name: [1];"], ["    c: 0;"]
+    assert packed([a, b, wide, c, tall, b], "    ") == [
+        "    a: [1, 2];  long_name: [1];",
+        *wide,
+        *c,
+        *tall,
+        *b,
+    ]
+    assert packed([["    " + "b" * 46]] * 3, "    ") == [
+        f"    {'b' * 46}  {'b' * 46}",
+        f"    {'b' * 46}",
+    ]
+
+
+READOUT = """program p;
+context 3;
+vocabulary {"a", "b", "c"};
+labels {"x", "y", "z"};
+
+n = selector_width(select(tokens, tokens, ==));
+m = selector_width(select(tokens, "a", ==));
+
+verdict = classify {
+    bias [12345, 0, 23456];
+    n: [2, 3, 5];  m: [1, 0, 0];
+    tokens: { "a" -> [1, 2, 3]; "c" -> [4, 5, 6]; "b" -> 0 };
+    indices: {
+        0 -> [12345678, 23456789, 345678901];  2 -> [45678901, 56789012, 6789012345];  1 -> 0;
+    };
+};
+
+output verdict;
+"""
+
+
+def test_a_readout() -> None:
+    program = tpir.parse(READOUT)
+    assert tpir.format(program) == READOUT
 
 
 @pytest.mark.parametrize(

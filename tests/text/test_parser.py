@@ -40,6 +40,11 @@ ERRORS = [
     ("(a, b) = 3, 4;", "1:3", "found ','"),
     ("load lib;", "1:6", "found 'lib'"),
     ('set example "abc";', "1:18", "expected 'in' or the end, found ';'"),
+    ("x = classify { bias 3 };", "1:21", "weights are a list of numbers, [ … ], or 0 where all"),
+    ("x = classify { bias 0.0 };", "1:21", "or 0 where all are zero"),
+    ("x = classify { tokens: -1 };", "1:24", "or 0 where all are zero"),
+    ("x = classify { bias True };", "1:21", "expected ':', '[' or a number"),
+    ("relu r { bias 0 }", "1:15", "expected '['"),
     ("x = tokens.y;", "1:11", "found '.'"),
 ]
 

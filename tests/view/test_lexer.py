@@ -54,6 +54,8 @@ SAMPLES = [
     ("table = 3;", "table", Name),
     ("relu r { bias [1.0] }", "relu", Keyword.Declaration),
     ("relu r { bias [1.0] }", "bias", Keyword.Declaration),
+    ("x = classify { bias 0 };", "bias", Keyword.Declaration),
+    ("bias * 0;", "bias", Name),
     ("relu r { unit -1.0, [1.0] -> [2.0] }", "unit", Keyword.Declaration),
     ("table t { keys {1}; _ -> [1] }", "keys", Keyword.Declaration),
     ("x = classify { };", "classify", Keyword.Declaration),

@@ -233,7 +233,7 @@ def _classify(evaluator: Evaluator, readout: syntax.Expression) -> Thing:
     for item in readout.items:
         if item.name is not None:
             operands.append(_feature(evaluator, item))
-        elif isinstance(item.content, syntax.Weights):
+        elif isinstance(item.content, syntax.Weights | syntax.Zeros):
             biases += 1
             if biases > 1:
                 raise evaluator.refuse("a readout has one bias", item)

@@ -134,7 +134,7 @@ class OpenReadout(Deferred):
         for item in readout.items:
             if item.name is not None:
                 weights.append(self._feature(item, next(features), len(labels), where, rows))
-            elif isinstance(item.content, syntax.Weights):
+            elif isinstance(item.content, syntax.Weights | syntax.Zeros):
                 bias = rows.numbers(item.content, len(labels), readout.float32, "label")
         if readout.pool is not None:
             return ClassifyPooled(labels, bias, tuple(weights), readout.pool)
@@ -167,7 +167,7 @@ class OpenReadout(Deferred):
         rows: RowReader,
     ) -> FeatureWeights:
         content, float32 = item.content, self.readout.float32
-        if isinstance(content, syntax.Weights):
+        if isinstance(content, syntax.Weights | syntax.Zeros):
             return NumberWeights(rows.numbers(content, labels, float32, "label"))
         assert isinstance(content, tuple)
         domain = domain_of(node, Where.of(where.source, item, where.caller))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpir.errors import TpirError
+from tpir.text.layout import listed
 
 _MOST_WHOLE = 2**53
 """Larger whole numbers are written with an exponent."""
@@ -51,6 +52,11 @@ class Numbers:
         short = str(np.float32(number))
         # A decimal is read as a float64 and then rounded: almost never, that is not what it was.
         return short if float(np.float32(float(short))) == number else repr(number)
+
+    def row(self, weights: Sequence[float]) -> list[str]:
+        """``[a, b]`` as pieces; ``0`` where all weights are zero, and none the negative zero."""
+        texts = [self.show(w) for w in weights]
+        return ["0"] if set(texts) == {self.show(0.0)} else listed(texts, "[", "]")
 
 
 def _all_whole(numbers: NDArray[np.float64]) -> bool:

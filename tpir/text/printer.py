@@ -45,7 +45,7 @@ from tpir.ir.ops import (
 from tpir.ir.program import Node, Program
 from tpir.ir.types import is_mixed
 from tpir.ir.values import show_value, value_key
-from tpir.text.layout import INDENT, block, fill, listed, wrapped
+from tpir.text.layout import INDENT, block, fill, listed, packed, wrapped
 from tpir.text.naming import Names
 from tpir.text.nesting import Nesting, is_literal
 from tpir.text.notes import NOWHERE, comment_lines, show_place
@@ -275,15 +275,20 @@ class _Printer:
         if [*map(value_key, op.labels)] != [*map(value_key, self._program.labels)]:
             labels = listed([show_value(v) for v in op.labels], "{", "};")
             lines.extend(fill(["labels", *labels], INDENT, INDENT * 2))
-        bias = listed([numbers.show(w) for w in op.bias], "[", "];")
-        lines.extend(fill(["bias", *bias], INDENT, INDENT * 2))
+        lines.extend(_weights("bias", op.bias, numbers))
+        features = []
         for operand, weights in zip(node.operands, op.weights, strict=True):
-            name = self._names.of(operand)
+            head = f"{self._names.of(operand)}:"
             if isinstance(weights, NumberWeights):
-                row = listed([numbers.show(w) for w in weights.row], "[", "];")
-                lines.extend(fill([f"{name}:", *row], INDENT, INDENT * 2))
+                features.append(_weights(head, weights.row, numbers))
             else:
-                feature = block(f"{name}:", feature_items(weights, numbers), INDENT)
-                feature[-1] += ";"
-                lines.extend(feature)
-        return [*lines, "};"]
+                items = feature_items(weights, numbers)
+                features.append(block(head, items, INDENT, tight=True))
+                features[-1][-1] += ";"
+        return [*lines, *packed(features, INDENT), "};"]
+
+
+def _weights(head: str, weights: Sequence[float], numbers: Numbers) -> list[str]:
+    """``head […];`` in a readout."""
+    *pieces, last = numbers.row(weights)
+    return fill([head, *pieces, f"{last};"], INDENT, INDENT * 2)

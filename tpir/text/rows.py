@@ -18,7 +18,19 @@ from tpir.errors import counted
 from tpir.ir.functions import Domain, Relation, ScoreTable, Table, TableWeights, codes_of
 from tpir.ir.values import Key, Value, distinct, show_value, sorted_values, value_key
 from tpir.text.source import Source
-from tpir.text.syntax import Cell, Element, Pattern, Range, Row, TableStatement, ValueSet, Weights
+from tpir.text.syntax import (
+    LIST_OR_ZEROS,
+    Cell,
+    Element,
+    Pattern,
+    Range,
+    Row,
+    TableStatement,
+    ValueSet,
+    Weights,
+    Zeros,
+    is_zeros,
+)
 
 MOST_ROWS = 2**22
 _WIDEST_RANGE = 2**20
@@ -85,8 +97,12 @@ class RowReader:
         read = self._weights(labels, float32)
         return TableWeights(domain, tuple(self._fill(rows, (domain,), read, place)))
 
-    def numbers(self, weights: Weights, count: int, float32: bool, what: str) -> tuple[float, ...]:
+    def numbers(
+        self, weights: Weights | Zeros, count: int, float32: bool, what: str
+    ) -> tuple[float, ...]:
         """A list of weights of a known length."""
+        if isinstance(weights, Zeros):
+            return (0.0,) * count
         if len(weights.numbers) != count:
             wanted = counted(count, "number")
             message = f"expected {wanted}, one for each {what}, found {len(weights.numbers)}"
@@ -121,11 +137,11 @@ class RowReader:
 
     def _weights(self, count: int, float32: bool) -> Callable[[Row], tuple[float, ...]]:
         def read(row: Row) -> tuple[float, ...]:
-            if not isinstance(row.result, Weights):
-                raise self.source.error(
-                    "each row here gives a list of numbers: [ … ]", row.start, row.end
-                )
-            return self.numbers(row.result, count, float32, "label or key")
+            if isinstance(row.result, Weights):
+                return self.numbers(row.result, count, float32, "label or key")
+            if not isinstance(row.result, ValueSet) and is_zeros(row.result):
+                return (0.0,) * count
+            raise self.source.error(f"each row here gives {LIST_OR_ZEROS}", row.start, row.end)
 
         return read
 

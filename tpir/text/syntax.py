@@ -225,6 +225,19 @@ class Weights(Syntax):
     numbers: tuple[float, ...]
 
 
+LIST_OR_ZEROS = "a list of numbers, [ … ], or 0 where all are zero"
+
+
+def is_zeros(number: Value) -> bool:
+    """Whether this number alone stands for a list of zeros."""
+    return type(number) is int and number == 0
+
+
+@dataclass(frozen=True)
+class Zeros(Syntax):
+    """``0`` for a list of numbers that are all zero, however many are needed."""
+
+
 Result = Value | ValueSet | Weights
 
 
@@ -247,11 +260,11 @@ class Values(Syntax):
 class ReadoutItem(Syntax):
     """A line of a readout: ``labels {…}``, ``bias […]``, ``name: […]`` or ``name: { rows }``.
 
-    ``name`` is None but for features.
+    ``name`` is None but for features; ``0`` may stand for ``[…]``.
     """
 
     name: str | None
-    content: Values | Weights | tuple[Row, ...]
+    content: Values | Weights | Zeros | tuple[Row, ...]
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,11 @@ def feature_items(weights: TableWeights, numbers: Numbers) -> list[list[str]]:
 def _weight_rows(
     rows: tuple[tuple[float, ...], ...], domain: Domain, numbers: Numbers
 ) -> list[list[str]]:
-    texts = [tuple(numbers.show(w) for w in row) for row in rows]
+    texts = [tuple(numbers.row(row)) for row in rows]
     codes, distinct = _encode(texts, texts)
-    return _items(codes, [listed(row, "[", "]") for row in distinct], (domain,))
+    items = _items(codes, [list(row) for row in distinct], (domain,))
+    # The row of zeros is short: at the end there is most often room for it. The row of _ is last.
+    return sorted(items, key=lambda item: (item[0] == "_", item[-1] == "0"))
 
 
 def _encode(keys: Sequence[Hashable], results: Sequence[Result]) -> tuple[Codes, list[Result]]:

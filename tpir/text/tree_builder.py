@@ -309,6 +309,13 @@ class TreeBuilder(Transformer[Token, syntax.File]):
         found = tuple(_weight(n) for n in numbers if n is not None)
         return syntax.Weights(_start(left), _end(right), found)
 
+    def zeros(self, children: Children) -> syntax.Zeros:
+        """``0`` for a list of numbers."""
+        (token,) = children
+        if not syntax.is_zeros(_scalar(token)):
+            raise LiteralProblem(f"weights are {syntax.LIST_OR_ZEROS}", *_place(token))
+        return syntax.Zeros(*_place(token))
+
     def readout_labels(self, children: Children) -> syntax.ReadoutItem:
         """``labels { … }``."""
         return syntax.ReadoutItem(_start(children[0]), children[1].end, None, children[1])
@@ -316,7 +323,7 @@ class TreeBuilder(Transformer[Token, syntax.File]):
     readout_bias = readout_labels
 
     def number_feature(self, children: Children) -> syntax.ReadoutItem:
-        """``name: [ … ]``."""
+        """``name: [ … ]``, ``name: 0``."""
         name, weights = children
         return syntax.ReadoutItem(*_place(name), str(name), weights)
 

@@ -99,7 +99,7 @@ class RaspLexer(RegexLexer):  # type: ignore[misc]  # Pygments has no types
                 bygroups(Keyword.Declaration, Whitespace, Keyword),
             ),
             (r"float32(?=\s*\{)", Keyword.Declaration),
-            (r"bias(?=\s*\[)", Keyword.Declaration),
+            (r"bias(?=\s*\[|\s+[0-9])", Keyword.Declaration),
             (r"unit(?=\s+-?[0-9])", Keyword.Declaration),
             # statements
             (r'output(?=\s+(?!(?:and|or|if|in)\b)(?:[A-Za-z_"]))', Keyword.Declaration),
