@@ -2,123 +2,168 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tpir.ir.exact_sums import Floats
+from tpir.passes.columns import Columns, Spread
 from tpir.passes.separating import separated
 from tpir.passes.votes import Cells, Ints, Votes, hardest
 
 MOST_WEIGHTS = 1200
-"""Readouts of more weights stay as they are: each step solves that many equations."""
+"""Readouts of more weights are fitted no more: each step solves that many equations."""
 
 MOST_CELLS = 400_000
-"""Readouts of which more tuples of features occur stay as they are."""
+"""Readouts of which more tuples of features occur are fitted no more."""
 
+_POOL = 20_000
 _FIRST = 4000
-_MORE = 2500
-_ROUNDS = 12
-_MOST_REFUSED = 8
-_FIRST_REFUSED = 4
-_LEAST = 1e-3
+_MORE = 20000
+_ROUNDS = 25
+_SAMPLE = 100_000
+_LEAST = 0.5
+_SAME = 1e-9
+
+Worth = Callable[[Sequence[int], int], float]
+"""How much there is less to read when, of the features that are kept, one goes."""
 
 
-def fewer_features(votes: Votes, cells: Cells, may_go: Sequence[bool]) -> tuple[Votes, list[int]]:
-    """Weights that are right on all cells, and the features they are for: as few as are found.
+def fewer_features(
+    votes: Votes, cells: Cells, may_go: Sequence[bool], worth: Worth
+) -> list[tuple[Votes, list[int]]]:
+    """Weights that are right on all cells, and the features they are for: fewer and fewer.
 
-    The features that say least are left out first, one after another; it ends where several on end
-    are needed. The weights given must be right.
+    First come the weights given, which must be right. What other features say together goes first:
+    no logit changes. Then one after the other is left out for which the rest can be fitted so that
+    each label stays.
     """
     everything = list(range(len(votes.tables)))
-    weights = sum(t.shape[0] for t in votes.tables) * len(votes.bias)
-    if weights > MOST_WEIGHTS or cells.count > MOST_CELLS:
-        return votes, everything
+    found = [(votes, everything)]
+    if cells.count == 0 or len(votes.bias) < 2:
+        return found
     fit = _Fit(votes, cells)
-    kept, refused, on_end = everything, set[int](), 0
-    while on_end < (_MOST_REFUSED if len(kept) < len(everything) else _FIRST_REFUSED):
-        order = [k for k in fit.by_influence(votes, kept) if may_go[k] and k not in refused]
-        if not order:
-            break
-        left = [k for k in kept if k != order[0]]
-        made = fit.fitted(_some(votes, kept, left), left)
-        if made is None:
-            refused.add(order[0])
-            on_end += 1
+    may = [k for k in everything if may_go[k]]
+    kept, spanned = everything, may
+    while (k := fit.absorbed(kept, spanned, worth)) is not None:
+        spanned = [j for j in spanned if j != k]
+        left = [j for j in kept if j != k]
+        if fit.project(left):
+            kept = left
+            found.append((fit.votes(kept), kept))
+    if fit.columns.count * len(votes.bias) <= MOST_WEIGHTS and cells.count <= MOST_CELLS:
+        fitted = _without_more(fit, kept, may, worth)
+        if len(fitted) < len(kept):
+            found.append((fit.votes(fitted), fitted))
+    return found
+
+
+def _without_more(fit: _Fit, kept: list[int], may: list[int], worth: Worth) -> list[int]:
+    """Leave out features that others can stand for, those first for which most seems to be won."""
+    refused = set(kept) - set(may)
+    while True:
+        order = [k for k in fit.by_difficulty(kept, worth) if k not in refused]
+        for k in order:
+            left = [j for j in kept if j != k]
+            if fit.refit(left):
+                kept = left
+                break
+            refused.add(k)
         else:
-            votes, kept, on_end = made, left, 0
-    return votes, kept
-
-
-def _some(votes: Votes, kept: list[int], left: list[int]) -> Votes:
-    return Votes(tuple(votes.tables[kept.index(k)] for k in left), votes.bias)
+            return kept
 
 
 class _Fit:
-    """The cells, and which of them are hard: only these are fitted, and the others looked at."""
+    """Weights that are right on all cells: (column, label), the first label's 0.
+
+    ``pool``: the cells that are hard. Only of these some are fitted, and all others looked at.
+    """
 
     def __init__(self, votes: Votes, cells: Cells) -> None:
-        self.cells = cells
-        self.hard = hardest(votes, cells, _FIRST)
-        self._scales = [
-            1.0 if is_table else float(np.abs(index.astype(np.float64)).max(initial=1.0))
-            for index, is_table in zip(cells.index, cells.is_table, strict=True)
-        ]
+        self.cells, self._like = cells, votes
+        self.columns = Columns.of(cells)
+        matrix = self.columns.matrix(votes)
+        self.weights: Floats = matrix - matrix[:, :1]
+        self.lead = float(votes.leads(cells).min())
+        self.pool = hardest(votes, cells, _POOL)
+        evenly = np.arange(0, cells.count, max(1, cells.count // _SAMPLE))
+        self.spread = Spread.of(self.columns, np.union1d(self.pool, evenly))
 
-    def by_influence(self, votes: Votes, kept: list[int]) -> list[int]:
-        """The features, those first whose votes vary least over the hard cells."""
-        part = self.cells.features(kept).some(self.hard)
-        spread = []
-        for place in range(len(kept)):
-            term = votes.term(part, place)
-            term = term - term.mean(axis=0)
-            spread.append(float((term - term.mean(axis=1, keepdims=True)).std()))
-        return [kept[place] for place in np.argsort(spread, kind="stable").tolist()]
+    def votes(self, kept: Sequence[int]) -> Votes:
+        """The weights of some features."""
+        return self.columns.votes(self.weights, kept, self._like)
 
-    def fitted(self, votes: Votes, kept: list[int]) -> Votes | None:
-        """Weights of some features that are right on all cells, if any are found."""
-        cells = self.cells.features(kept)
-        for _ in range(_ROUNDS):
-            matrix = separated(
-                self._design(kept), cells.label[self.hard], self._flat(votes, kept), _LEAST
-            )
-            if matrix is None:
-                return None
-            votes = self._votes(matrix, votes, kept)
-            leads = votes.leads(cells)
-            if leads.min() > _LEAST / 10:
-                return votes
-            self.hard = np.union1d(self.hard, np.argsort(leads, kind="stable")[:_MORE])
-        return None
+    def absorbed(self, kept: list[int], may: list[int], worth: Worth) -> int | None:
+        """A feature that the others span; of several, the one that is worth most."""
+        spanned = [k for k in may if self._unexplained(kept, k) < _SAME]
+        return max(spanned, key=lambda k: worth(kept, k), default=None)
 
-    def _design(self, kept: list[int]) -> Floats:
-        """The hard cells: a column for each row of a table, one for each number, one of ones."""
-        parts: list[Floats] = []
+    def _unexplained(self, kept: list[int], k: int) -> float:
+        basis = self.spread.basis(self.columns.of_features([j for j in kept if j != k]))
+        return self.spread.unexplained(basis, self.columns.of_features([k])[:-1])
+
+    def _projected(self, kept: list[int]) -> tuple[Floats, Floats]:
+        """A basis of what some features say, and the weights nearest to ours, in that basis."""
+        basis = self.spread.basis(self.columns.of_features(kept))
+        return basis, basis.T @ (self.spread.products @ self.weights[:, 1:])
+
+    def project(self, kept: list[int]) -> bool:
+        """Take the nearest weights of some features, if they are right and lead by as much."""
+        basis, along = self._projected(kept)
+        return self._take(basis @ along, kept, self.lead / 2)
+
+    def _take(self, weights: Floats, kept: list[int], least: float) -> bool:
+        old = self.weights
+        self.weights = np.concatenate([np.zeros((len(weights), 1)), weights], axis=1)
+        leads = self.votes(kept).leads(self.cells.features(kept))
+        if leads.min() >= least:
+            self.lead = float(leads.min())
+            return True
+        self.weights = old
+        narrow = np.argsort(leads, kind="stable")[:_POOL]
+        self.pool = np.union1d(self.pool, narrow[leads[narrow] < 3 * _LEAST])
+        return False
+
+    def by_difficulty(self, kept: list[int], worth: Worth) -> list[int]:
+        """Features, those first without which few hard cells are wrong and much is won."""
+        cells, label = self.columns.design(self.pool), self.cells.label[self.pool]
+        cost = {}
         for k in kept:
-            index = self.cells.index[k][self.hard]
-            if self.cells.is_table[k]:
-                parts.append((index[:, None] == self._rows(k)).astype(np.float64))
-            else:
-                parts.append(index.astype(np.float64)[:, None] / self._scales[k])
-        return np.concatenate([*parts, np.ones((len(self.hard), 1))], axis=1)
+            basis, along = self._projected([j for j in kept if j != k])
+            wrong = int((_leads(cells, label, basis @ along) <= 0).sum())
+            cost[k] = wrong / max(1.0, worth(kept, k))
+        return sorted(kept, key=lambda k: (cost[k], k))
 
-    def _rows(self, k: int) -> Ints:
-        """The rows of a table that occur."""
-        return np.unique(self.cells.index[k]).astype(np.intp)
+    def refit(self, kept: list[int]) -> bool:
+        """Find weights of some features that are right on all cells; False if none are found."""
+        basis, along = self._projected(kept)
+        fitted = np.zeros(0, dtype=np.intp)
+        for turn in range(_ROUNDS):
+            pool = self.pool
+            cells, label = self.columns.design(pool) @ basis, self.cells.label[pool]
+            leads = _leads(cells, label, along)
+            if turn == 0:
+                scale = max(_SAME, float(np.quantile(np.abs(np.sort(leads)[:_FIRST]), 0.1)))
+                along, leads = along / scale, leads / scale
+            if leads.min() >= _LEAST / 2:
+                if self._take(basis @ along, kept, _LEAST / 2):
+                    return True
+                continue
+            narrow = np.argsort(leads, kind="stable")[: _MORE if turn else _FIRST]
+            fitted = np.union1d(fitted, pool[narrow[leads[narrow] < 1.5] if turn else narrow])
+            places = np.flatnonzero(np.isin(pool, fitted))
+            found = separated(cells[places], label[places], along, _LEAST)
+            if found is None:
+                return False
+            along = found
+        return False
 
-    def _flat(self, votes: Votes, kept: list[int]) -> Floats:
-        parts = [
-            table[self._rows(k)] if self.cells.is_table[k] else table * self._scales[k]
-            for k, table in zip(kept, votes.tables, strict=True)
-        ]
-        return np.concatenate([*parts, votes.bias[None]])
 
-    def _votes(self, matrix: Floats, votes: Votes, kept: list[int]) -> Votes:
-        tables, start = [], 0
-        for k, old in zip(kept, votes.tables, strict=True):
-            rows = self._rows(k) if self.cells.is_table[k] else np.zeros(1, dtype=np.intp)
-            table = np.zeros_like(old)
-            table[rows] = matrix[start : start + len(rows)] / self._scales[k]
-            tables.append(table)
-            start += len(rows)
-        return Votes(tuple(tables), matrix[-1])
+def _leads(cells: Floats, label: Ints, weights: Floats) -> Floats:
+    """By how much labels lead: (cell,). ``weights``: (column, label but the first)."""
+    logits = np.concatenate([np.zeros((len(cells), 1)), cells @ weights], axis=1)
+    each = np.arange(len(label))
+    own = logits[each, label]
+    logits[each, label] = -np.inf
+    found: Floats = own - logits.max(axis=1)
+    return found

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from tpir.ir.functions import Table, TableWeights
 from tpir.ir.ops import Classify, Map
-from tpir.ir.program import Node, Program
+from tpir.ir.program import Node, Program, cone
 from tpir.ir.types import size_of, values_of
 from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
 from tpir.passes.dont_cares import fill_table
 from tpir.passes.failing import can_fail
-from tpir.passes.fewer_features import fewer_features
+from tpir.passes.fewer_features import MOST_CELLS, fewer_features
+from tpir.passes.reading import reading_size_of_node, reading_size_of_op
 from tpir.passes.votes import (
     Cells,
     Votes,
@@ -31,12 +32,16 @@ from tpir.semantics.joint import distinct_columns, joint_values
 from tpir.semantics.program_space import space_of
 from tpir.semantics.readout import readout
 from tpir.semantics.space import InputSpace
+from tpir.text.printer import print_program
 
 MAX_TABLE = 256
 """A readout becomes a table of at most this many rows."""
 
 MAX_TABLE_CELLS = 200_000
 """Readouts of which more tuples of features occur than this are not tried as tables."""
+
+MOST_CELLS_OF_ALL = 100_000
+"""Of more tuples, only the readouts of all and of the fewest features are written out."""
 
 
 @dataclass(frozen=True)
@@ -197,22 +202,11 @@ def _in_whole_numbers(
 ) -> Node | None:
     op = node.op
     assert isinstance(op, Classify)
-    cells = Cells.of(op, features, label)
-    fitted, kept = fewer_features(Votes.of(op), cells, [not can_fail(o) for o in operands])
-    cells = cells.features(kept)
-    small = small_votes(fitted, cells)
-    if small is None:
+    found = _shortest(rewriting.program, node, Cells.of(op, features, label))
+    if found is None:
         rewriting.refuse(node, "no small whole weights give the same labels")
         return None
-    votes = settled(merged_rows(small, cells), cells)
-    new = weights_of(votes, Classify(op.labels, op.bias, tuple(op.weights[k] for k in kept)))
-    used = [
-        place
-        for place, (k, table) in enumerate(zip(kept, votes.tables, strict=True))
-        if table.any() or can_fail(operands[k])
-    ]
-    new = Classify(new.labels, new.bias, tuple(new.weights[place] for place in used))
-    kept = [kept[place] for place in used]
+    new, kept = found
     if len(kept) < len(operands) and (made := _as_table(node, kept, features, label)) is not None:
         return _with_table(rewriting, node, operands, *made)
     checked = readout(_like(node, new, kept), [features[k] for k in kept], 1)
@@ -225,5 +219,68 @@ def _in_whole_numbers(
     return rewriting.replace(node, rewriting.cut(new, kept_operands), kept_operands, why)
 
 
-def _like(node: Node, op: Classify, kept: list[int]) -> Node:
+def _shortest(program: Program, node: Node, cells: Cells) -> tuple[Classify, list[int]] | None:
+    """The readout, and the features it keeps, with which the program is shortest to read."""
+    op = node.op
+    assert isinstance(op, Classify)
+    size = _Size(program, node)
+    may_go = [not can_fail(operand) for operand in node.operands]
+    found = fewer_features(Votes.of(op), cells, may_go, size.freed)
+    if cells.count > MOST_CELLS_OF_ALL:
+        found = found[:1] + found[1:][-1:]
+    made = list[tuple[Classify, list[int]]]()
+    for votes, kept in reversed(found):
+        if not made or cells.count <= MOST_CELLS:
+            small = _in_small_numbers(node, votes, kept, cells)
+            made += [small] if small is not None else []
+    return min(made, key=lambda m: size.of(*m), default=None)
+
+
+def _in_small_numbers(
+    node: Node, votes: Votes, kept: list[int], cells: Cells
+) -> tuple[Classify, list[int]] | None:
+    """The readout in small whole numbers, less the features that then have only zeros."""
+    op, cells = node.op, cells.features(kept)
+    assert isinstance(op, Classify)
+    small = small_votes(votes, cells)
+    if small is None:
+        return None
+    votes = settled(merged_rows(small, cells), cells)
+    new = weights_of(votes, Classify(op.labels, op.bias, tuple(op.weights[k] for k in kept)))
+    used = [
+        place
+        for place, (k, table) in enumerate(zip(kept, votes.tables, strict=True))
+        if table.any() or can_fail(node.operands[k])
+    ]
+    weights = tuple(new.weights[place] for place in used)
+    return Classify(new.labels, new.bias, weights), [kept[place] for place in used]
+
+
+class _Size:
+    """How long a program is to read with this or that readout."""
+
+    def __init__(self, program: Program, node: Node) -> None:
+        others = [o for o in program.outputs.values() if o is not node]
+        self._node, self._needed = node, cone(others)
+        self._cones = [cone([operand]) for operand in node.operands]
+        self._program = program
+
+    def of(self, op: Classify, kept: Sequence[int]) -> tuple[int, int]:
+        """Lines of the program with that readout; and characters of it, and of all it needs."""
+        program, new = self._program, _like(self._node, op, kept)
+        outputs = {name: new if n is self._node else n for name, n in program.outputs.items()}
+        lines = print_program(Program(program.header, (*program.nodes, new), outputs)).count("\n")
+        nodes = self._needed.union(*(self._cones[k] for k in kept))
+        return lines, reading_size_of_op(op) + sum(map(reading_size_of_node, nodes))
+
+    def freed(self, kept: Sequence[int], feature: int) -> int:
+        """Characters that go if of some features one goes."""
+        rest = self._needed.union(*(self._cones[k] for k in kept if k != feature))
+        weights = self._node.op.weights[feature]  # type: ignore[union-attr]
+        rows = len(set(weights.rows)) if isinstance(weights, TableWeights) else 1
+        fresh = self._cones[feature] - rest
+        return 32 * rows + sum(map(reading_size_of_node, fresh))
+
+
+def _like(node: Node, op: Classify, kept: Sequence[int]) -> Node:
     return Node(op, tuple(node.operands[k] for k in kept), node.type, node.name)
