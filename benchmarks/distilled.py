@@ -43,7 +43,7 @@ algorithm. The model need not run it, and where the model is wrong, the program 
 column "same label" says how often the two agree. For the function of the model itself, with proofs,
 see [sizes](sizes.md).
 
-Two models do not solve their tasks, and show the limits. `most_freq_v8_n8` stays far longer than a
+Two models do not solve their tasks, and show the limits. `most_freq_v8_n8` stays longer than a
 screen: its readout still needs many features. And for it and `sort_v16_n16` what holds in sample
 does not quite hold on what is held out; `sort_v16_n16` loses more where lengths count alike.
 

@@ -12,7 +12,7 @@ import numpy as np
 from tpir.ir.builder import Builder
 from tpir.ir.ops import Classify
 from tpir.ir.program import Node, Program, cone
-from tpir.passes.features import Feature, Fit, Labelled, cost, gain, readout, total_cost
+from tpir.passes.features import Feature, Fit, Labelled, cost, gain, length, readout, total_cost
 from tpir.passes.scores import Row, Scores
 from tpir.passes.simple_heads import SimpleHeads, candidates
 from tpir.passes.votes import Votes, improved, settled
@@ -38,11 +38,12 @@ def chosen_anew(program: Program, scores: Scores, rows: Sequence[Row]) -> Progra
     """The program with a new readout that gets ``scores.least`` labels right, or None.
 
     It reads what the program holds, and simple heads. ``rows`` are the data of ``scores``. Features
-    are chosen on some of them; where these do not do on all, on more.
+    are chosen on some of them; where these do not do on all, on more. Features that take more to
+    read than the whole program are not tried.
     """
     node = next(iter(program.outputs.values()))
     assert isinstance(node.op, Classify)
-    heads, labels = SimpleHeads(program), len(node.op.labels)
+    heads, labels, longest = SimpleHeads(program), len(node.op.labels), length(program.live)
     everything = Labelled(scores, labels)
     if not len(everything.gold):
         return None
@@ -52,7 +53,7 @@ def chosen_anew(program: Program, scores: Scores, rows: Sequence[Row]) -> Progra
         part = scores if step == 1 else Scores(program, rows[::step])
         data = everything if step == 1 else Labelled(part, labels)
         wanted = min(len(data.gold), _wanted(program, part, scores))
-        fit = _Choice(data, candidates(heads, data), wanted).run(start)
+        fit = _Choice(data, candidates(heads, data), wanted, longest).run(start)
         if fit is None:
             return None
         whole = Fit.of(everything, [everything.like(f) for f in fit.features])
@@ -75,17 +76,20 @@ def _wanted(program: Program, part: Scores, scores: Scores) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """Looks for few features that get ``wanted`` labels right."""
+    """Looks for few features, shorter than ``longest``, that get ``wanted`` labels right."""
 
     data: Labelled
     candidates: Sequence[Feature]
     wanted: int
+    longest: int
 
     def run(self, start: Sequence[Feature]) -> Fit | None:
         """Add the best feature until they do; then leave out, or replace, what can be."""
         fit = Fit.of(self.data, [self.data.like(f) for f in start])
         while fit.right < self.wanted:
-            better = self._extended(fit) if len(fit.features) < _MOST_FEATURES else None
+            long = total_cost(fit.features, self.labels) >= self.longest
+            many = len(fit.features) >= _MOST_FEATURES
+            better = None if long or many else self._extended(fit)
             if better is None:
                 return None
             fit = better

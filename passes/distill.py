@@ -11,10 +11,10 @@ from tpir.errors import TpirError
 from tpir.ir.ops import Classify
 from tpir.ir.program import Node, Program
 from tpir.ir.types import Categorical, Pooled
-from tpir.passes.base import Pass, PassResult
+from tpir.passes.base import Pass, PassResult, then, until_stable
 from tpir.passes.choosing import chosen_anew
 from tpir.passes.failing import can_fail
-from tpir.passes.reading import reading_size
+from tpir.passes.features import length
 from tpir.passes.scores import Row, Scores, read_rows
 from tpir.passes.search import Search
 
@@ -23,12 +23,16 @@ from tpir.passes.search import Search
 class Distill(Pass):
     """Leave out what the labels of some data do not need.  Lossy: the function changes.
 
-    Law: none but that on ``data`` at most a share ``max_drop`` of the labels more are wrong than
-    before. The readout is fitted anew to as few features as do, in small whole numbers. It may read
-    what the program holds, and heads of the same kinds with simple relations
+    Laws: on ``data`` at most a share ``max_drop`` of the labels more are wrong than before. And
+    with ``max_drop=0`` and the same data it changes nothing in its own result, whatever
+    ``max_drop`` that was made with. (With more than 0 a second run may lose as much again.)
+
+    The readout is fitted anew to as few features as do, in small whole numbers. It may read what
+    the program holds, and heads of the same kinds with simple relations
     (``tpir.passes.simple_heads``): so the result may be another algorithm, and says nothing of how
-    the program works. Then rows and nodes are made alike as by ``trim``. Every ``held_out``-th
-    example is left out of all this and only measured. Positions without a label may get any.
+    the program works. Then rows and nodes are made alike as by ``trim``. Both are done again,
+    without further loss, until nothing gets shorter. Every ``held_out``-th example is left out of
+    all this and only measured. Positions without a label may get any.
 
         classify(a, b, c)   →   classify(b), and what only a and c needed is gone
 
@@ -41,8 +45,8 @@ class Distill(Pass):
     held_out: int = field(default=5, metadata={"least": 2, "help": "one example in so many"})
 
     def measure(self, program: Program) -> tuple[int, ...]:
-        """Characters to read."""
-        return (reading_size(program),)
+        """Characters to read; constants stand where they are read."""
+        return (length(program.live),)
 
     def run(self, program: Program) -> PassResult:
         """Distil. Raises TpirError where the data cannot be read or has no place in the program."""
@@ -62,6 +66,7 @@ def distilled(
 ) -> PassResult:
     """A shorter program that loses at most ``max_drop`` of accuracy on ``train``; see ``Distill``.
 
+    The first round may lose that much, those after it nothing; the last one found nothing shorter.
     The notes give the accuracy on both sets, before and after.
     """
     if len(program.outputs) != 1 or not isinstance(_output(program).type, Categorical | Pooled):
@@ -71,24 +76,42 @@ def distilled(
     scores = Scores(program, train)
     if not scores.total:
         raise TpirError("distill needs labels: the data has none")
-    before = scores.right(program)
-    scores.least = before - int(max_drop * scores.total)
-    current, notes = _with_new_readout(program, scores, train)
-    scores.least = max(scores.least, scores.right(current) - int(max_drop * scores.total))
-    search = Search(scores, current)
-    search.shorten()
-    new = search.current
-    notes += [f"{edit.node}: {edit.why}" for edit in search.done]
-    if reading_size(new) >= reading_size(program):
+    budget = int(max_drop * scores.total)
+    first = _shorter(program, train, budget) if budget else PassResult(program, False)
+    result = then(first, lambda made: until_stable(made, lambda now: _shorter(now, train, 0)))
+    if not result.changed:
         return PassResult(program, False)
-    held = Scores(program, test)
-    notes.append(
-        f"right on {_share(before, scores)} of the data before, "
+    new, held = result.program, Scores(program, test)
+    measured = (
+        f"right on {_share(scores.right(program), scores)} of the data before, "
         f"{_share(scores.right(new), scores)} after; "
         f"on {_share(held.right(program), held)} and {_share(held.right(new), held)} held out, "
         f"where {_share(held.alike(program, new), held)} get the same label as before"
     )
-    return PassResult(new, True, tuple(notes))
+    return PassResult(new, True, (*result.notes, measured))
+
+
+def _shorter(program: Program, train: Sequence[Row], budget: int) -> PassResult:
+    """One round: with a new readout, or else without, a program that is shorter to read.
+
+    At most ``budget`` labels fewer are right than in the program and with the new readout. The
+    result depends on nothing but the program and the data: what one round leaves as it is, the
+    same round leaves as it is in another run.
+    """
+    scores = Scores(program, train)
+    right = scores.right(program)
+    scores.least = right - budget
+    starts = [_with_new_readout(program, scores, train)]
+    if starts[0][0] is not program:
+        starts.append((program, ["its readout stays: one fitted anew leaves no less to read"]))
+    for start, notes in starts:
+        scores.least = max(right, scores.right(start)) - budget
+        search = Search(scores, start)
+        search.shorten()
+        if length(search.current.live) < length(program.live):
+            done = [f"{edit.node}: {edit.why}" for edit in search.done]
+            return PassResult(search.current, True, (*notes, *done))
+    return PassResult(program, False)
 
 
 def _with_new_readout(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tpir.ir.ops import Classify
 from tpir.ir.program import Program
 from tpir.ir.types import Categorical
 from tpir.ir.verify import verify
-from tpir.passes import choosing
+from tpir.passes import choosing, distill
 from tpir.passes.distill import Distill, distilled
 from tpir.passes.features import Feature
 from tpir.passes.pipeline import PASSES, optimise, parse_pipeline, run_pipeline
@@ -105,6 +106,36 @@ def test_a_wrong_readout_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scores.right(result.program) >= scores.right(program)
 
 
+LAST = """
+context 3;
+vocabulary {"a", "b"};
+labels {"a", "b"};
+table spare { ("a", 2) -> 1; _ -> 0 }
+extra = spare(tokens, indices);
+answer = classify {
+    bias [0, 1.5];
+    indices: [1, 0];
+    extra: { 1 -> [0, 0.25]; _ -> [0, 0] };
+};
+output answer;
+"""
+"""The label is whether it is the third position, and never rests on ``extra``."""
+
+
+def test_a_longer_readout_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As good, but nothing of it can go; then what the old one does not need goes nevertheless."""
+    program = parse(LAST)
+    sums = " + ".join(["indices"] * 60)
+    head, _, _ = LAST.partition("table spare")
+    longer = f"{head} n = {sums}; answer = classify {{ bias [0, 100]; n: [1, 0]; }}; output answer;"
+    monkeypatch.setattr(distill, "chosen_anew", lambda *_: parse(longer))
+    inputs = [tuple(word) for length in (1, 2, 3) for word in product("ab", repeat=length)]
+    rows = [Row(tokens, ("b", "b", "a")[: len(tokens)]) for tokens in inputs]
+    result = distilled(program, rows, rows, 0.0)
+    assert {node.name for node in result.program.live} == {"indices", "answer"}
+    assert "its readout stays: one fitted anew leaves no less to read" in result.notes
+
+
 def test_labels_that_the_program_never_gives() -> None:
     program = noisy()
     rows = [Row(row.tokens, ("never",) * len(row.tokens)) for row in first_letter(program)]
@@ -167,7 +198,7 @@ def test_the_budget_is_kept(program: Program, data: st.DataObject) -> None:
         return
     result = distilled(program, rows, rows, 0.1)
     verify(result.program)
-    assert reading_size(result.program) <= reading_size(program)
+    assert Distill().measure(result.program) <= Distill().measure(program)
     scores = Scores(program, rows)
     assert scores.right(result.program) >= scores.right(program) - int(0.1 * scores.total)
 
