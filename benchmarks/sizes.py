@@ -1,8 +1,8 @@
 """How large programs are before and after simplification: the table in docs/sizes.md.
 
-    python benchmarks/sizes.py PATH -o docs/sizes.md
+    python benchmarks/sizes.py PATH examples/checkpoints -o docs/sizes.md
 
-For every checkpoint folder below the given one: nodes, table rows, printed lines of text and how
+For every checkpoint folder below the given ones: nodes, table rows, printed lines of text and how
 many of these are weights of the readout, and lines and AST nodes of the emitted Python (laid out at
 100 columns), at -O0 and at -O3; beside them the length of the program that was published for the
 task, as its authors pruned it. Each checkpoint is simplified in a process of its own, and what -O3
@@ -26,13 +26,15 @@ from tpir.passes.base import size_of_program
 
 HEAD = """# How much the optimiser takes away
 
-Made by `python benchmarks/sizes.py PATH -o docs/sizes.md`, PATH a folder of checkpoints. For each
-the program at `-O0` (as lowered) and at `-O3`: the same function on every input of its form, as
-`tpir check` found it to be. "Proved" is by all inputs, with the checkpoint itself, "proved by SMT"
-with the program as lowered. "Readout" counts the lines of text that are weights of the readout.
-"Published" is the length in lines of the Python program that the authors of Transformer Programs
-pruned for the task; its readout weights stand in a file of their own and are not counted. Seconds
-and memory are those of `-O3`, without the check.
+Made by `python benchmarks/sizes.py PATH examples/checkpoints -o docs/sizes.md`, PATH a folder of
+public checkpoints; those of the second table are tpir's own. For each the program at `-O0` (as
+lowered) and at `-O3`: the same function on every input of its form, as `tpir check` found it to be.
+"Proved" is by all inputs, with the checkpoint itself, "proved by SMT" with the program as lowered.
+"Readout" counts the lines of text that are weights of the readout. "Published" is the length in
+lines of the Python program that the authors of Transformer Programs pruned for the task; its
+readout weights stand in a file of their own and are not counted. "Like for like" are the lines of
+text at `-O3` that are not weights of the readout, as a share of that, and "with readout" all lines.
+Seconds and memory are those of `-O3`, without the check.
 
 """
 COLUMNS = (
@@ -94,14 +96,23 @@ def row(folder: Path) -> str:
     if verdict.startswith("tested"):
         solved = str(tpir.check(program, simple, method="smt"))
         verdict = "proved by SMT" if solved.startswith("proved") else verdict
-    published = str(PUBLISHED.get(folder.name, ""))
-    figures = [*cells, published, verdict.strip(), f"{seconds:.1f}", f"{memory:.1f}"]
+    figures = [*cells, *shares(folder.name, after), verdict.strip()]
+    figures += [f"{seconds:.1f}", f"{memory:.1f}"]
     return f"| {folder.name} | " + " | ".join(figures) + " |"
+
+
+def shares(name: str, after: tuple[int, ...]) -> list[str]:
+    """The published lines of a task, and ours as shares of them; empty where none are published."""
+    published = PUBLISHED.get(name)
+    if published is None:
+        return ["", "", ""]
+    lines, readout = after[COLUMNS.index("lines of text")], after[COLUMNS.index("readout")]
+    return [str(published), f"{(lines - readout) / published:.0%}", f"{lines / published:.0%}"]
 
 
 def table(folders: list[Path]) -> str:
     """The table, each line made by a process of its own, so that memory is that of one."""
-    heads = (*COLUMNS, "published", "check", "seconds", "GiB")
+    heads = (*COLUMNS, "published", "like for like", "with readout", "check", "seconds", "GiB")
     lines = ["| checkpoint | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     for folder in folders:
         command = [sys.executable, __file__, "--row", str(folder)]
@@ -113,17 +124,24 @@ def table(folders: list[Path]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the checkpoint folders are")
+    parser.add_argument("folders", type=Path, nargs="+", help="where the checkpoint folders are")
     parser.add_argument("-o", "--output", type=Path, help="the file to write; default: print")
     parser.add_argument("--row", action="store_true", help="the line of this one checkpoint")
     options = parser.parse_args()
     if options.row:
-        print(row(options.folder))
+        print(row(options.folders[0]))
         return
-    folders = sorted(path.parent for path in options.folder.rglob("model.pt"))
-    if not folders:
-        sys.exit(f"no checkpoints (model.pt) below {options.folder}")
-    text = HEAD + table(folders)
+    tables = []
+    for folder in options.folders:
+        found = sorted(
+            path.parent
+            for name in ("model.pt", "checkpoint.safetensors")
+            for path in folder.rglob(name)
+        )
+        if not found:
+            sys.exit(f"no checkpoints (model.pt, checkpoint.safetensors) below {folder}")
+        tables.append(table(found))
+    text = HEAD + "\n".join(tables)
     if options.output is None:
         print(text)
     else:

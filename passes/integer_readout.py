@@ -55,8 +55,9 @@ class IntegerReadout(Pass):
         classify(n: 0.81, -1.2; bias -2.3, 1.1)   →   classify(n: 1, 0; bias 0, 3)
 
     Sound: all inputs are run, where there are at most ``inputs``, and the labels compared, with the
-    readout computed as the interpreter does (which features can go: ``fewer_features``). Readouts
-    of whole numbers stay, unless a table will do. A feature that can fail stays.
+    readout computed as the interpreter does (which features can go: ``fewer_features``). Where
+    there are more, all tuples of values are looked at, if they are few. Readouts of whole numbers
+    stay, unless a table will do. A feature that can fail stays.
     """
 
     name: ClassVar[str] = "integer-readout"
@@ -80,21 +81,23 @@ class IntegerReadout(Pass):
         if not any(isinstance(node.op, Classify) for node in program.live):
             return PassResult(program, False)
         space = space_of(program)
-        if space.count() > self.inputs:
-            return PassResult(program, False, ("the inputs are too many to run all of them",))
-        return rewrite(program, lambda r, node, operands: _rule(r, node, operands, space))
+        some = space if space.count() <= self.inputs else None
+        return rewrite(program, lambda r, node, operands: _rule(r, node, operands, some))
 
 
 def _rule(
-    rewriting: Rewriting, node: Node, operands: tuple[Node, ...], space: InputSpace
+    rewriting: Rewriting, node: Node, operands: tuple[Node, ...], space: InputSpace | None
 ) -> Node | None:
     op, program = node.op, rewriting.program
     if not isinstance(op, Classify) or node not in program.live or len(op.labels) < 2:
         return None
-    columns = joint_values(program, (*node.operands, node), space)
+    columns = None if space is None else joint_values(program, (*node.operands, node), space)
     if columns is None:
-        rewriting.refuse(node, "its features are too many to run all inputs")
-        return None
+        made = _table_of_all(node)
+        if made is None:
+            rewriting.refuse(node, "its inputs or features are too many to run all of them")
+            return None
+        return _with_table(rewriting, node, operands, *made)
     features, label = columns[:-1], columns[-1]
     made = _as_table(node, range(len(features)), features, label)
     if made is not None:
@@ -102,6 +105,16 @@ def _rule(
     if _is_whole(op):
         return None
     return _in_whole_numbers(rewriting, node, operands, features, label)
+
+
+def _table_of_all(node: Node) -> tuple[Table, tuple[int, ...]] | None:
+    """The label as a table over all tuples of values of its features, whether they occur or not."""
+    sizes = [size_of(operand.type) for operand in node.operands]
+    if None in sizes or math.prod(size or 1 for size in sizes) > MAX_TABLE:
+        return None
+    codes = np.indices([size or 1 for size in sizes]).reshape(len(sizes), 1, -1)
+    features = [Column(o.type, c) for o, c in zip(node.operands, codes, strict=True)]
+    return _as_table(node, range(len(sizes)), tuple(features), readout(node, features, 1))
 
 
 def _is_whole(op: Classify) -> bool:
