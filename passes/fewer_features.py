@@ -12,14 +12,17 @@ from tpir.passes.separating import separated
 from tpir.passes.votes import Cells, Ints, Votes, hardest
 
 MOST_WEIGHTS = 1200
-"""Readouts of more weights are fitted no more: each step solves that many equations."""
+"""Readouts of more weights are not fitted: each step solves that many equations."""
 
 MOST_CELLS = 400_000
-"""Readouts of which more tuples of features occur are fitted no more."""
+"""Readouts of which more tuples of features occur are not fitted."""
+
+MOST_COLUMNS = 500
+"""Readouts of more rows of weights stay as they are."""
 
 _POOL = 20_000
-_FIRST = 4000
-_MORE = 20000
+_FIRST = 4_000
+_MORE = 20_000
 _ROUNDS = 25
 _SAMPLE = 100_000
 _LEAST = 0.5
@@ -36,22 +39,26 @@ def fewer_features(
 
     First come the weights given, which must be right. What other features say together goes first:
     no logit changes. Then one after the other is left out for which the rest can be fitted so that
-    each label stays.
+    each label stays. Features that are infinite somewhere, or no numbers, are not looked at.
     """
     everything = list(range(len(votes.tables)))
     found = [(votes, everything)]
     if cells.count == 0 or len(votes.bias) < 2:
         return found
-    fit = _Fit(votes, cells)
+    columns = Columns.of(cells)
+    if columns.count > MOST_COLUMNS or not np.isfinite(columns.scale).all():
+        return found
+    fit = _Fit(votes, columns)
     may = [k for k in everything if may_go[k]]
-    kept, spanned = everything, may
-    while (k := fit.absorbed(kept, spanned, worth)) is not None:
-        spanned = [j for j in spanned if j != k]
+    kept, spanned = everything, fit.spanned(everything, may)
+    while spanned:
+        k = max(spanned, key=lambda k: worth(kept, k))
         left = [j for j in kept if j != k]
         if fit.project(left):
             kept = left
             found.append((fit.votes(kept), kept))
-    if fit.columns.count * len(votes.bias) <= MOST_WEIGHTS and cells.count <= MOST_CELLS:
+        spanned = fit.spanned(kept, [j for j in spanned if j != k])
+    if columns.count * len(votes.bias) <= MOST_WEIGHTS and cells.count <= MOST_CELLS:
         fitted = _without_more(fit, kept, may, worth)
         if len(fitted) < len(kept):
             found.append((fit.votes(fitted), fitted))
@@ -79,9 +86,9 @@ class _Fit:
     ``pool``: the cells that are hard. Only of these some are fitted, and all others looked at.
     """
 
-    def __init__(self, votes: Votes, cells: Cells) -> None:
-        self.cells, self._like = cells, votes
-        self.columns = Columns.of(cells)
+    def __init__(self, votes: Votes, columns: Columns) -> None:
+        self.cells = cells = columns.cells
+        self.columns, self._like = columns, votes
         matrix = self.columns.matrix(votes)
         self.weights: Floats = matrix - matrix[:, :1]
         self.lead = float(votes.leads(cells).min())
@@ -93,10 +100,9 @@ class _Fit:
         """The weights of some features."""
         return self.columns.votes(self.weights, kept, self._like)
 
-    def absorbed(self, kept: list[int], may: list[int], worth: Worth) -> int | None:
-        """A feature that the others span; of several, the one that is worth most."""
-        spanned = [k for k in may if self._unexplained(kept, k) < _SAME]
-        return max(spanned, key=lambda k: worth(kept, k), default=None)
+    def spanned(self, kept: list[int], asked: list[int]) -> list[int]:
+        """Which of these features the others say together. Once one is not, it never is again."""
+        return [k for k in asked if self._unexplained(kept, k) < _SAME]
 
     def _unexplained(self, kept: list[int], k: int) -> float:
         basis = self.spread.basis(self.columns.of_features([j for j in kept if j != k]))

@@ -41,7 +41,8 @@ def separated(
         value = float((short * short).sum())
         if short.max(initial=0) <= 1 - least:
             return weights
-        if step >= _PATIENCE and value > _FAR * len(label):
+        far = step >= _PATIENCE and value > _FAR * len(label)
+        if far or not np.isfinite(value):
             return None
         slope = loss.slope(short, weights)
         move = loss.newton_step(short, slope)

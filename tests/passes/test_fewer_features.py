@@ -106,6 +106,18 @@ def test_all_cells_are_right_and_not_those_alone_that_are_fitted(
     assert {0, 2, 3, 5} <= set(kept)
 
 
+@pytest.mark.parametrize("odd", [np.inf, np.nan, 1e300])
+def test_numbers_beyond_all_bounds_harm_nothing(odd: float) -> None:
+    a = np.array([0, 1, 0, 1])
+    table = np.array([[1.0, 0], [0, 1]])
+    votes = Votes((table, np.array([[0.0, 0.0]])), np.zeros(2))
+    cells = Cells((a, np.array([odd, 1.0, 2.0, odd])), (True, False), a)
+    with np.errstate(all="ignore"):
+        found = fewer_features(votes, cells, [True, True], lambda kept, k: 1)
+    assert found[0] == (votes, [0, 1])
+    assert len(found) == (1 if not np.isfinite(odd) else 2)
+
+
 def test_what_no_weights_separate_is_given_up() -> None:
     ones = np.ones((4, 1))
     bits = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
