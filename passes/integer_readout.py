@@ -56,8 +56,8 @@ class IntegerReadout(Pass):
 
     Sound: all inputs are run, where there are at most ``inputs``, and the labels compared, with the
     readout computed as the interpreter does (which features can go: ``fewer_features``). Where
-    there are more, all tuples of values are looked at, if they are few. Readouts of whole numbers
-    stay, unless a table will do. A feature that can fail stays.
+    there are more, all tuples of values are looked at, if that gives a shorter table. Readouts of
+    whole numbers stay, unless a table will do. A feature that can fail stays.
     """
 
     name: ClassVar[str] = "integer-readout"
@@ -94,7 +94,7 @@ def _rule(
     columns = None if space is None else joint_values(program, (*node.operands, node), space)
     if columns is None:
         made = _table_of_all(node)
-        if made is None:
+        if made is None or reading_size_of_op(Map(made[0])) > reading_size_of_op(op):
             rewriting.refuse(node, "its inputs or features are too many to run all of them")
             return None
         return _with_table(rewriting, node, operands, *made)
