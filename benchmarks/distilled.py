@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -28,6 +29,9 @@ EXAMPLES, EVERY, SEED = 5_000, 5, 1
 SIZES = Path(__file__).resolve().parents[1] / "docs" / "sizes.md"
 SHOWN = ("reverse_v8_n8", "sort_v8_n8", "dyck1_n16", "double_hist_v8_n8", "dyck2_n16")
 BRACKETS = {"dyck1": 2, "dyck2": 4}
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""With more, sums are added in another order, and a search may end elsewhere."""
 
 HEAD = f"""# Distilled
 
@@ -129,7 +133,7 @@ def change(before: float, after: float) -> str:
 def apart(folder: Path) -> tuple[str, str]:
     """``row`` in a process of its own."""
     command = [sys.executable, __file__, "--row", str(folder)]
-    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    made = subprocess.run(command, check=True, capture_output=True, text=True, env=ONE_THREAD)
     line, _, text = made.stdout.partition("\n")
     print(line, file=sys.stderr, flush=True)
     return line, text

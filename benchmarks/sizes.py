@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from pathlib import Path
 import tpir
 from tpir.files import write_atomic
 from tpir.passes.base import size_of_program
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""With more, sums are added in another order, and a search may end elsewhere."""
 
 HEAD = """# How much the optimiser takes away
 
@@ -116,7 +120,7 @@ def table(folders: list[Path]) -> str:
     lines = ["| checkpoint | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     for folder in folders:
         command = [sys.executable, __file__, "--row", str(folder)]
-        made = subprocess.run(command, check=True, capture_output=True, text=True)
+        made = subprocess.run(command, check=True, capture_output=True, text=True, env=ONE_THREAD)
         lines.append(made.stdout.strip())
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines) + "\n"
