@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tpir
 from tpir.text.layout import WIDTH, block, packed
 from tpir.text.numbers import Numbers
-
-
-def items(count: int, length: int) -> list[list[str]]:
-    return [[f"{k} -> {'x' * (length - 7 - len(str(k)))}yz"] for k in range(count)]
 
 
 def test_columns_are_as_wide_as_they_have_to_be() -> None:
@@ -43,8 +41,8 @@ def test_what_fits_between_braces_is_one_line() -> None:
 
 @pytest.mark.parametrize(("tight", "lines"), [(False, 5), (True, 4)])
 def test_tight_rows_follow_where_they_fit(tight: bool, lines: int) -> None:
-    given = [["1", "->", "2" * 60], ["3", "->", "0"], ["_", "->", "2" * 80]]
-    made = block("t", given, tight=tight)
+    rows = [["1", "->", "2" * 60], ["3", "->", "0"], ["_", "->", "2" * 80]]
+    made = block("t", rows, tight=tight)
     assert len(made) == lines
     assert made[1] == f"    1 -> {'2' * 60};" + ("  3 -> 0;" if tight else "")
     full = block("t", [["1", "->", "2" * 87], ["3", "->", "0"]], tight=tight)
@@ -127,3 +125,30 @@ c = aggregate(closest(select(a, b, c_keys)), tokens);  # layer 1, attn 0
 output c;
 """
     assert tpir.format(tpir.parse(text)) == text
+
+
+@given(
+    st.lists(st.integers(1, 110), min_size=1, max_size=30),
+    st.sampled_from(["", "    "]),
+    st.booleans(),
+)
+def test_every_item_is_there_in_order_and_nothing_is_too_wide(
+    lengths: list[int], indent: str, tight: bool
+) -> None:
+    texts = [f"{k:0>{length}}" for k, length in enumerate(lengths)]
+    lines = block("table t", [[text] for text in texts], indent, tight=tight)
+    inside = " ".join(lines).partition("{")[2].removesuffix("}")
+    assert [cell.strip() for cell in inside.split(";") if cell.strip()] == texts
+    most = max(WIDTH, max(map(len, texts)) + len(indent) + 5)
+    assert max(map(len, lines)) <= most
+    if max(lengths) <= 46:
+        assert max(map(len, lines)) <= WIDTH
+        assert len(lines) <= 2 + (len(texts) + 1) // 2
+
+
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=20))
+def test_packing_keeps_every_line(lengths: list[int]) -> None:
+    given_lines = [f"    {k:0>{length}};" for k, length in enumerate(lengths)]
+    made = packed([[line] for line in given_lines], "    ")
+    assert " ".join(made).split() == " ".join(given_lines).split()
+    assert max(map(len, made)) <= WIDTH
