@@ -141,7 +141,7 @@ def test_every_item_is_there_in_order_and_nothing_is_too_wide(
     assert [cell.strip() for cell in inside.split(";") if cell.strip()] == texts
     most = max(WIDTH, max(map(len, texts)) + len(indent) + 5)
     assert max(map(len, lines)) <= most
-    if max(lengths) <= 46:
+    if max(lengths) <= 44:
         assert max(map(len, lines)) <= WIDTH
         assert len(lines) <= 2 + (len(texts) + 1) // 2
 
