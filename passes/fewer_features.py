@@ -8,8 +8,8 @@ import numpy as np
 
 from tpir.ir.exact_sums import Floats
 from tpir.passes.columns import Columns, Spread
-from tpir.passes.separating import separated
-from tpir.passes.votes import Cells, Ints, Votes, hardest
+from tpir.passes.separating import leads, separated
+from tpir.passes.votes import Cells, Votes, hardest
 
 MOST_WEIGHTS = 1200
 """Readouts of more weights are not fitted: each step solves that many equations."""
@@ -119,15 +119,13 @@ class _Fit:
         return self._take(basis @ along, kept, self.lead / 2)
 
     def _take(self, weights: Floats, kept: list[int], least: float) -> bool:
-        old = self.weights
-        self.weights = np.concatenate([np.zeros((len(weights), 1)), weights], axis=1)
-        leads = self.votes(kept).leads(self.cells.features(kept))
-        if leads.min() >= least:
-            self.lead = float(leads.min())
+        new = np.concatenate([np.zeros((len(weights), 1)), weights], axis=1)
+        lead = self.columns.votes(new, kept, self._like).leads(self.cells.features(kept))
+        if lead.min() >= least:
+            self.weights, self.lead = new, float(lead.min())
             return True
-        self.weights = old
-        narrow = np.argsort(leads, kind="stable")[:_POOL]
-        self.pool = np.union1d(self.pool, narrow[leads[narrow] < 3 * _LEAST])
+        narrow = np.argsort(lead, kind="stable")[:_POOL]
+        self.pool = np.union1d(self.pool, narrow[lead[narrow] < 3 * _LEAST])
         return False
 
     def by_difficulty(self, kept: list[int], worth: Worth) -> list[int]:
@@ -136,7 +134,7 @@ class _Fit:
         cost = {}
         for k in kept:
             basis, along = self._projected([j for j in kept if j != k])
-            wrong = int((_leads(cells, label, basis @ along) <= 0).sum())
+            wrong = int((leads(cells, label, basis @ along).min(axis=1) <= 0).sum())
             cost[k] = wrong / max(1.0, worth(kept, k))
         return sorted(kept, key=lambda k: (cost[k], k))
 
@@ -147,29 +145,19 @@ class _Fit:
         for turn in range(_ROUNDS):
             pool = self.pool
             cells, label = self.columns.design(pool) @ basis, self.cells.label[pool]
-            leads = _leads(cells, label, along)
+            lead = leads(cells, label, along).min(axis=1)
             if turn == 0:
-                scale = max(_SAME, float(np.quantile(np.abs(np.sort(leads)[:_FIRST]), 0.1)))
-                along, leads = along / scale, leads / scale
-            if leads.min() >= _LEAST / 2:
+                scale = max(_SAME, float(np.quantile(np.abs(np.sort(lead)[:_FIRST]), 0.1)))
+                along, lead = along / scale, lead / scale
+            if lead.min() >= _LEAST / 2:
                 if self._take(basis @ along, kept, _LEAST / 2):
                     return True
                 continue
-            narrow = np.argsort(leads, kind="stable")[: _MORE if turn else _FIRST]
-            fitted = np.union1d(fitted, pool[narrow[leads[narrow] < 1.5] if turn else narrow])
+            narrow = np.argsort(lead, kind="stable")[: _MORE if turn else _FIRST]
+            fitted = np.union1d(fitted, pool[narrow[lead[narrow] < 1.5] if turn else narrow])
             places = np.flatnonzero(np.isin(pool, fitted))
             found = separated(cells[places], label[places], along, _LEAST)
             if found is None:
                 return False
             along = found
         return False
-
-
-def _leads(cells: Floats, label: Ints, weights: Floats) -> Floats:
-    """By how much labels lead: (cell,). ``weights``: (column, label but the first)."""
-    logits = np.concatenate([np.zeros((len(cells), 1)), cells @ weights], axis=1)
-    each = np.arange(len(label))
-    own = logits[each, label]
-    logits[each, label] = -np.inf
-    found: Floats = own - logits.max(axis=1)
-    return found

@@ -18,7 +18,7 @@ from tpir.passes.base import Pass, PassResult, Rewriting, rewrite
 from tpir.passes.dont_cares import fill_table
 from tpir.passes.failing import can_fail
 from tpir.passes.fewer_features import MOST_CELLS, fewer_features
-from tpir.passes.reading import reading_size_of_node, reading_size_of_op
+from tpir.passes.reading import reading_size, reading_size_of_node, reading_size_of_op
 from tpir.passes.votes import (
     Cells,
     Votes,
@@ -274,17 +274,15 @@ class _Size:
 
     def __init__(self, program: Program, node: Node) -> None:
         others = [o for o in program.outputs.values() if o is not node]
-        self._node, self._needed = node, cone(others)
+        self._program, self._node, self._needed = program, node, cone(others)
         self._cones = [cone([operand]) for operand in node.operands]
-        self._program = program
 
     def of(self, op: Classify, kept: Sequence[int]) -> tuple[int, int]:
-        """Lines of the program with that readout; and characters of it, and of all it needs."""
+        """Lines and characters of the program with that readout."""
         program, new = self._program, _like(self._node, op, kept)
         outputs = {name: new if n is self._node else n for name, n in program.outputs.items()}
-        lines = print_program(Program(program.header, (*program.nodes, new), outputs)).count("\n")
-        nodes = self._needed.union(*(self._cones[k] for k in kept))
-        return lines, reading_size_of_op(op) + sum(map(reading_size_of_node, nodes))
+        made = Program(program.header, (*program.nodes, new), outputs)
+        return print_program(made).count("\n"), reading_size(made)
 
     def freed(self, kept: Sequence[int], feature: int) -> int:
         """Characters that go if of some features one goes."""

@@ -35,7 +35,7 @@ def separated(
     start from. None where the loss has its minimum above 0, or is too far from it.
     """
     loss = _Loss(cells, label, weights.shape[1] + 1)
-    lacking = 1 - loss.leads(weights)
+    lacking = 1 - leads(cells, label, weights)
     for step in range(_STEPS):
         short = np.maximum(lacking, 0)
         value = float((short * short).sum())
@@ -49,7 +49,7 @@ def separated(
         descent = -float((slope * move).sum())
         if descent < _SETTLED * value:
             return None
-        gained = loss.leads(move)
+        gained = leads(cells, label, move)
         size = _best_size(lacking, gained, weights, move)
         weights, lacking = weights + size * move, lacking - size * gained
     return None
@@ -77,19 +77,24 @@ def _best_size(lacking: Floats, gained: Floats, weights: Floats, move: Floats) -
     return size
 
 
+def leads(cells: Floats, label: NDArray[np.intp], weights: Floats) -> Floats:
+    """By how much each cell's label leads: (cell, label), infinite for its own.
+
+    ``weights``: (column, label but the first).
+    """
+    logits = np.zeros((len(label), weights.shape[1] + 1))
+    logits[:, 1:] = cells @ weights
+    each = np.arange(len(label))
+    found: Floats = logits[each, label][:, None] - logits
+    found[each, label] = np.inf
+    return found
+
+
 class _Loss:
     def __init__(self, cells: Floats, label: NDArray[np.intp], labels: int) -> None:
         self.cells, self.label, self.labels = cells, label, labels
         self._each = np.arange(len(label))
         self._of_label = [np.flatnonzero(label == k) for k in range(labels)]
-
-    def leads(self, weights: Floats) -> Floats:
-        """By how much the cell's label leads: (cell, label), infinite for its own."""
-        logits = np.zeros((len(self.label), self.labels))
-        logits[:, 1:] = self.cells @ weights
-        leads: Floats = logits[self._each, self.label][:, None] - logits
-        leads[self._each, self.label] = np.inf
-        return leads
 
     def slope(self, short: Floats, weights: Floats) -> Floats:
         pull = 2 * short

@@ -75,7 +75,7 @@ def test_what_is_worth_most_goes_first() -> None:
 
 
 def test_a_number_that_others_add_up_to_goes_and_no_logit_changes() -> None:
-    """Three numbers of one sum, one of them constant along a table: nothing has to be fitted."""
+    """Of three numbers that always have the same sum, one: nothing has to be fitted."""
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 5, 400), rng.integers(0, 5, 400)
     numbers = [a.astype(np.intp), b.astype(np.intp), (9 - a - b).astype(np.intp)]
